@@ -1,0 +1,154 @@
+/*
+ * kv.h: the key-value store that all coordination goes through. Two stores speak it with the same
+ * semantics, held to that by one conformance suite (tests/unit/test_kv_conformance.c):
+ *
+ *   http://, https://, unix://   a Consul agent                  io/consul.c
+ *   file:/path/kv.json           one machine without Consul      io/kvfile.c
+ *
+ * Everything is asynchronous (loop.h has the rule for completions); the CLI waits with kv_wait.h.
+ *
+ * Index rules, the same for both: every write raises the store's index; a write that changes
+ * nothing does not change modify_index and wakes nobody; a list's index is the largest modify_index
+ * (or deletion) below its prefix, and the store's index when the prefix is empty. The index of a
+ * prefix may go DOWN (Consul collects tombstones, a store is restored or wiped): callers start over.
+ */
+#ifndef IO_KV_H
+#define IO_KV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct loop;
+struct kv;
+struct kv_call;
+
+#define KV_VALUE_MAX 524288	       /* Consul's limit for a value, facts/consul.md */
+#define KV_TXN_MAX 64		       /* operations in a transaction, the same */
+#define KV_LIST_BODY_MAX (32u << 20)   /* an answer larger than this is not a list of names */
+#define KV_SESSION_SIZE 37	       /* a UUID and its NUL */
+
+struct kv_entry {
+	const char *key;   /* NUL-terminated; has_nul_key says whether bytes were hidden behind a NUL */
+	const char *value; /* may hold NUL bytes; NUL-terminated behind value_len */
+	size_t value_len;
+	uint64_t create_index, modify_index, lock_index, flags;
+	char session[KV_SESSION_SIZE]; /* "" when not held */
+	bool has_nul_key;
+};
+
+/* Entries in the order of their keys; all memory belongs to the list. */
+struct kv_list {
+	struct kv_entry *entries;
+	size_t count;
+	char *arena;
+};
+
+/* As the catalog says it, nothing validated; strings may be shortened at a NUL. */
+struct kv_node {
+	char *node;
+	char *address;
+	struct kv_meta {
+		char *key, *value;
+	} *meta;
+	size_t meta_count;
+};
+
+struct kv_nodes {
+	struct kv_node *nodes;
+	size_t count;
+};
+
+void kv_list_clear(struct kv_list *l);
+const struct kv_entry *kv_list_find(const struct kv_list *l, const char *key); /* NULL: not there */
+void kv_nodes_clear(struct kv_nodes *n);
+
+struct kv_answer {
+	struct err err;	     /* ERR_UNKNOWN for a write that may or may not have happened */
+	uint64_t index;	     /* reads: the index of what was read (0: the answer had none) */
+	bool is_applied;     /* writes: false when the check-and-set, lock or transaction lost */
+	struct kv_list list; /* get (at most one entry), list; taken by kv_list_take or freed after */
+	struct kv_nodes nodes;
+	char session[KV_SESSION_SIZE];
+	char text[256];      /* self: the node's name; txn: why it was not applied */
+};
+
+typedef void kv_done_fn(struct kv_answer *a, void *arg);
+
+/* How to read. All zero: now, in the default consistency. */
+struct kv_read {
+	bool is_consistent; /* only what the leader verified with a quorum */
+	uint64_t index;	    /* wait until the index is above this … */
+	int64_t wait_ms;    /* … for at most this long, then answer with what is there */
+	int64_t limit_ms;   /* for the whole call; 0: wait_ms + wait_ms/16 + 10 s */
+};
+
+enum kv_op_kind {
+	KV_OP_SET,
+	KV_OP_CAS,	     /* index 0: only if the key does not exist */
+	KV_OP_DELETE,
+	KV_OP_DELETE_CAS,
+	KV_OP_DELETE_TREE,
+	KV_OP_CHECK_SESSION, /* the key is locked by this session */
+	KV_OP_CHECK_INDEX,
+	KV_OP_LOCK,
+	KV_OP_UNLOCK,
+};
+
+struct kv_op {
+	enum kv_op_kind kind;
+	const char *key;
+	const void *value;
+	size_t value_len;
+	uint64_t index;
+	const char *session;
+};
+
+struct kv_session_spec {
+	const char *name;
+	int64_t ttl_ms;	       /* 10 s to 24 h, as in Consul */
+	int64_t lock_delay_ms; /* 0 to 60 s; after an invalidation, not after a release */
+	bool deletes_keys;     /* at the end its keys are deleted, else only released */
+};
+
+struct kv_config {
+	const char *address;
+	const char *token;	/* NULL: none; goes into a header, never into a URL or a log */
+	const char *datacenter; /* NULL or "": the agent's own */
+	const char *ca_file, *cert_file, *key_file, *tls_server_name;
+	bool is_verified;
+};
+
+struct kv *kv_new(struct loop *l, const struct kv_config *c, struct err *e);
+void kv_free(struct kv *kv); /* cancels what is under way */
+
+/* "http://127.0.0.1:8500": for messages; holds no secret. Lives as long as kv. */
+const char *kv_address(const struct kv *kv);
+bool kv_is_file(const struct kv *kv);
+
+struct kv_call *kv_get(struct kv *kv, const char *key, const struct kv_read *r, kv_done_fn *done, void *arg);
+/* An empty or missing prefix is an empty list, not an error. */
+struct kv_call *kv_list(struct kv *kv, const char *prefix, const struct kv_read *r, kv_done_fn *done, void *arg);
+struct kv_call *kv_put(struct kv *kv, const char *key, const void *value, size_t len, kv_done_fn *done, void *arg);
+struct kv_call *kv_delete(struct kv *kv, const char *key, kv_done_fn *done, void *arg);
+/* All or nothing; is_applied says which. At most KV_TXN_MAX operations. */
+struct kv_call *kv_txn(struct kv *kv, const struct kv_op *ops, size_t count, kv_done_fn *done, void *arg);
+/* put with a condition, or with a lock: one-operation forms of the above that work on any store. */
+struct kv_call *kv_put_if(struct kv *kv, const struct kv_op *op, kv_done_fn *done, void *arg);
+
+struct kv_call *kv_session_create(struct kv *kv, const struct kv_session_spec *s, kv_done_fn *done, void *arg);
+/* ERR_NOT_FOUND when the session is gone. */
+struct kv_call *kv_session_renew(struct kv *kv, const char *session, kv_done_fn *done, void *arg);
+struct kv_call *kv_session_destroy(struct kv *kv, const char *session, kv_done_fn *done, void *arg);
+
+/* The catalog's nodes; none in a file store (there `nodes/` in the KV says it all). */
+struct kv_call *kv_catalog_nodes(struct kv *kv, const struct kv_read *r, kv_done_fn *done, void *arg);
+/* The node name of the local Consul agent, in text; a file store says the host's name. */
+struct kv_call *kv_self(struct kv *kv, kv_done_fn *done, void *arg);
+
+/* done is not called any more. */
+void kv_cancel(struct kv_call *call);
+
+#endif
