@@ -142,16 +142,33 @@ str_is_utf8(const void *data, size_t len)
 	return true;
 }
 
-/* A sequence that a terminal only shows: no control character of C0 or C1, no bidirectional override. */
+/* Well-formed, and still not for a person's eyes: controls, and what hides or reorders text. */
+static const struct {
+	uint32_t first, last;
+} harmful[] = {
+	{ 0x0000, 0x001f }, { 0x007f, 0x009f }, { 0x00ad, 0x00ad }, /* soft hyphen */
+	{ 0x061c, 0x061c },                                         /* Arabic letter mark */
+	{ 0x200b, 0x200f },   /* zero width, direction marks */
+	{ 0x2028, 0x202e },   /* line and paragraph separators, embeddings, overrides */
+	{ 0x2060, 0x206f },   /* invisible operators, isolates */
+	{ 0xfeff, 0xfeff },   /* byte order mark */
+	{ 0xfff9, 0xfffb },   /* interlinear annotations */
+	{ 0xe0000, 0xe0fff }, /* tags */
+};
+
+/* p holds one well-formed sequence of n bytes. */
 static bool
 is_harmless(const unsigned char *p, size_t n)
 {
-	if (n == 1)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
-		return false;
-	if (n == 3 && p[0] == 0xe2 && (p[1] == 0x80 || p[1] == 0x81))
-		return !(p[2] >= 0xa6 && p[2] <= 0xae) && !(p[1] == 0x80 && p[2] <= 0x8f);
+	static const unsigned char lead_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t code = p[0] & lead_bits[n];
+
+	for (size_t i = 1; i < n; i++)
+		code = code << 6 | (p[i] & 0x3f);
+	for (size_t i = 0; i < MEM_COUNT(harmful); i++) {
+		if (code >= harmful[i].first && code <= harmful[i].last)
+			return false;
+	}
 	return true;
 }
 
@@ -167,8 +184,9 @@ str_add_printable(struct str *s, const void *data, size_t len, size_t max)
 		if (n > 0 && is_harmless(p, n)) {
 			str_add(s, p, n);
 		} else {
-			n = 1;
-			str_addf(s, "\\x%02x", p[0]);
+			n = n > 0 ? n : 1;
+			for (size_t i = 0; i < n; i++)
+				str_addf(s, "\\x%02x", p[i]);
 		}
 		p += n;
 		left -= n;
@@ -275,18 +293,27 @@ str_parse_u64(const char *text, uint64_t *out)
 	return 0;
 }
 
-/* A plain decimal number ("1", "0.5") at the start of text; NULL when there is none. */
+/*
+ * A plain decimal number ("1", "0.5") at the start of text; returns what follows it, NULL when
+ * there is none. Not strtod(3): that takes hexadecimal, exponents and the locale's decimal comma.
+ */
 static const char *
 parse_decimal(const char *text, double *out)
 {
-	char *end;
+	double v = 0, unit = 1;
 
-	if (!isdigit((unsigned char)text[0]) || text[strspn(text, "0123456789.")] == 'e')
+	if (!isdigit((unsigned char)*text))
 		return NULL;
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-		return NULL;
-	*out = strtod(text, &end);
-	return end;
+	for (; isdigit((unsigned char)*text); text++)
+		v = v * 10 + (*text - '0');
+	if (*text == '.') {
+		if (!isdigit((unsigned char)*++text))
+			return NULL;
+		for (; isdigit((unsigned char)*text); text++)
+			v += (*text - '0') * (unit /= 10);
+	}
+	*out = v;
+	return text;
 }
 
 int
@@ -295,7 +322,8 @@ str_parse_duration(const char *text, int64_t *out_ms)
 	static const struct {
 		const char *unit;
 		double ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 },
+		{ "d", 86400e3 } };
 	const double max_ms = 366 * 86400e3; /* a year: more is a slip of the pen */
 	const char *unit;
 	double v;
@@ -343,7 +371,7 @@ str_duration(char *out, size_t size, int64_t ms)
 	if (ms < 100)
 		snprintf(out, size, "%" PRId64 "ms", ms);
 	else if (ms < 10000)
-		snprintf(out, size, "%.2fs", (double)ms / 1000);
+		snprintf(out, size, "%" PRId64 ".%02" PRId64 "s", s, ms % 1000 / 10);
 	else if (s < 60)
 		snprintf(out, size, "%" PRId64 "s", s);
 	else if (s < 3600)
