@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 
 struct loop;
@@ -35,15 +36,19 @@ struct kv_entry {
 	const char *value; /* may hold NUL bytes; NUL-terminated behind value_len */
 	size_t value_len;
 	uint64_t create_index, modify_index, lock_index, flags;
-	char session[KV_SESSION_SIZE]; /* "" when not held */
+	const char *session; /* "" when not held; never NULL */
 	bool has_nul_key;
 };
 
-/* Entries in the order of their keys; all memory belongs to the list. */
+/*
+ * Entries in the order of their keys (strcmp); all memory belongs to the list. Starts all zero. Two
+ * entries may show the same key: Consul writes U+FFFD for every byte that is not UTF-8, and a key is
+ * seen here only up to its first NUL.
+ */
 struct kv_list {
 	struct kv_entry *entries;
-	size_t count;
-	char *arena;
+	size_t count, room;
+	struct arena arena;
 };
 
 /* As the catalog says it, nothing validated; strings may be shortened at a NUL. */
@@ -58,18 +63,22 @@ struct kv_node {
 
 struct kv_nodes {
 	struct kv_node *nodes;
-	size_t count;
+	size_t count, room;
+	struct arena arena; /* the strings; meta arrays are separate */
 };
 
 void kv_list_clear(struct kv_list *l);
-const struct kv_entry *kv_list_find(const struct kv_list *l, const char *key); /* NULL: not there */
+/* The first entry with that key; NULL: not there. */
+const struct kv_entry *kv_list_find(const struct kv_list *l, const char *key);
+void kv_list_take(struct kv_list *to, struct kv_list *from); /* from is empty afterwards */
 void kv_nodes_clear(struct kv_nodes *n);
+void kv_nodes_take(struct kv_nodes *to, struct kv_nodes *from);
 
 struct kv_answer {
 	struct err err;	     /* ERR_UNKNOWN for a write that may or may not have happened */
 	uint64_t index;	     /* reads: the index of what was read (0: the answer had none) */
 	bool is_applied;     /* writes: false when the check-and-set, lock or transaction lost */
-	struct kv_list list; /* get (at most one entry), list; taken by kv_list_take or freed after */
+	struct kv_list list; /* get (at most one entry), list: kv_list_take it, or it is freed after */
 	struct kv_nodes nodes;
 	char session[KV_SESSION_SIZE];
 	char text[256];      /* self: the node's name; txn: why it was not applied */
