@@ -11,8 +11,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Strict UTF-8 JSON of at most depth 64 (jansson's own limits are higher); NULL and an error with
- * line and column. what names the document in the message. */
+/*
+ * Strict UTF-8 JSON of at most 64 levels, of any type (consul watch says null), no member twice;
+ * NULL and ERR_PROTOCOL with line and column. what names the document in the message.
+ */
 json_t *json_parse(const char *text, size_t len, const char *what, struct err *e);
 
 /* Object members with a default for missing or of another type. */
@@ -20,10 +22,11 @@ const char *json_get_string(const json_t *object, const char *key, const char *f
 int64_t json_get_int(const json_t *object, const char *key, int64_t fallback);
 bool json_get_bool(const json_t *object, const char *key, bool fallback);
 
-/* A JSON string of foreign bytes: what is not UTF-8 becomes \xNN text. Never NULL. */
+/* A JSON string of foreign bytes, as str_add_printable() shows them: what is not UTF-8 and what is
+ * a control character becomes \xNN text. Never NULL. */
 json_t *json_printable(const void *data, size_t len);
 
-/* Compact and with sorted keys false: members stand in the order they were set. */
+/* Compact; members stand in the order they were set. */
 void json_write(struct str *out, const json_t *value);
 /* Indented by two, with a final newline: for people and -o json. */
 void json_write_pretty(struct str *out, const json_t *value);
