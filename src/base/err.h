@@ -11,19 +11,19 @@
 
 enum err_code {
 	ERR_NONE,
-	ERR_USAGE,	 /* the caller asked for something that makes no sense */
-	ERR_CONFIG,	 /* a configuration file or a template is wrong */
-	ERR_IO,		 /* a system call failed: disk, descriptor, fork */
+	ERR_USAGE,       /* the caller asked for something that makes no sense */
+	ERR_CONFIG,      /* a configuration file or a template is wrong */
+	ERR_IO,          /* a system call failed: disk, descriptor, fork */
 	ERR_UNREACHABLE, /* nobody there: refused, no route, name not resolved */
-	ERR_TIMEOUT,	 /* somebody there, but no answer within the limit */
-	ERR_DENIED,	 /* not allowed: token, ACL, permissions, TLS verification */
-	ERR_NOT_FOUND,	 /* asked, and there is no such thing */
-	ERR_CONFLICT,	 /* a check-and-set lost, a lock is taken */
-	ERR_PROTOCOL,	 /* an answer that does not follow its format */
-	ERR_LIMIT,	 /* larger or more than we accept */
+	ERR_TIMEOUT,     /* somebody there, but no answer within the limit */
+	ERR_DENIED,      /* not allowed: token, ACL, permissions, TLS verification */
+	ERR_NOT_FOUND,   /* asked, and there is no such thing */
+	ERR_CONFLICT,    /* a check-and-set lost, a lock is taken */
+	ERR_PROTOCOL,    /* an answer that does not follow its format */
+	ERR_LIMIT,       /* larger or more than we accept */
 	ERR_UNAVAILABLE, /* the peer says "not now": 429, 500, no leader */
-	ERR_UNKNOWN,	 /* a write whose outcome is not known: re-read before you say anything */
-	ERR_CANCELED,	 /* the operator or the shutdown stopped it */
+	ERR_UNKNOWN,     /* a write whose outcome is not known: re-read before you say anything */
+	ERR_CANCELED,    /* the operator or the shutdown stopped it */
 };
 
 #define ERR_TEXT_MAX 256

@@ -8,9 +8,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);		     /* zeroed */
-void *mem_array(size_t count, size_t size);  /* zeroed; aborts on overflow */
-void *mem_grow(void *p, size_t count, size_t size); /* realloc of count * size; new part not zeroed */
+void *mem_alloc(size_t size);               /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed; aborts on overflow */
+/* realloc of count * size; the new part is not zeroed */
+void *mem_grow(void *p, size_t count, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

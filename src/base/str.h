@@ -19,13 +19,16 @@ struct str {
 	size_t cap;
 };
 
-#define STR_INIT { NULL, 0, 0 }
+#define STR_INIT \
+	{ \
+		NULL, 0, 0 \
+	}
 
-void str_clear(struct str *s);			/* frees; s is STR_INIT again */
-void str_reset(struct str *s);			/* empties, keeps the memory */
-void str_reserve(struct str *s, size_t extra);	/* room for so many more bytes */
-char *str_take(struct str *s);			/* hands over a malloc'ed string, never NULL */
-const char *str_text(const struct str *s);	/* "" when nothing was ever added */
+void str_clear(struct str *s);                 /* frees; s is STR_INIT again */
+void str_reset(struct str *s);                 /* empties, keeps the memory */
+void str_reserve(struct str *s, size_t extra); /* room for so many more bytes */
+char *str_take(struct str *s);                 /* hands over a malloc'ed string, never NULL */
+const char *str_text(const struct str *s);     /* "" when nothing was ever added */
 
 void str_add(struct str *s, const void *data, size_t len);
 void str_adds(struct str *s, const char *text);

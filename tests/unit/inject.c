@@ -81,16 +81,16 @@ inject_point(const char *call)
 }
 
 /* name(args): the same call, which may fail or never return. */
-#define WRAP(name, params, args)                                                                   \
-	int __real_##name params;                                                                  \
-	int __wrap_##name params;                                                                  \
-	int __wrap_##name params                                                                   \
-	{                                                                                          \
-		enum verdict v = inject_point(#name);                                              \
-                                                                                                   \
-		if (v == DIE)                                                                      \
-			die();                                                                     \
-		return v == FAIL ? -1 : __real_##name args;                                        \
+#define WRAP(name, params, args) \
+	int __real_##name params; \
+	int __wrap_##name params; \
+	int __wrap_##name params \
+	{ \
+		enum verdict v = inject_point(#name); \
+\
+		if (v == DIE) \
+			die(); \
+		return v == FAIL ? -1 : __real_##name args; \
 	}
 
 WRAP(fsync, (int fd), (fd))
