@@ -1,0 +1,199 @@
+"""Fixtures: a private directory, processes that all die with the test, a Consul that tests share, and a
+site: names in a KV root of its own, nodes, dnsmasq, pointsmand and the hammer."""
+import os
+import shutil
+import tempfile
+import time
+
+import pytest
+
+from lib.consul import Consul, consul_binary
+from lib.daemon import Pointsmand, program, run_cli
+from lib.dnsmasq import Dnsmasq
+from lib.hammer import Hammer
+from lib.proc import Procs
+
+IS_SOAK = os.environ.get("SOAK", "") not in ("", "0")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: the long form, only with SOAK=1")
+    config.addinivalue_line("markers", "harness: tests the harness itself, needs no pointsmand")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "soak" in item.keywords and not IS_SOAK:
+            item.add_marker(pytest.mark.skip(reason="a long run: make soak"))
+
+
+def pytest_sessionstart(session):
+    missing = [name for name, path in (("consul", consul_binary()), ("dnsmasq", shutil.which("dnsmasq")))
+               if not path]
+    if missing:
+        pytest.exit("these tests need real servers, and there is no " + " and no ".join(missing), 2)
+
+
+def soak(long, short):
+    """The long form under SOAK=1, the short one else."""
+    return long if IS_SOAK else short
+
+
+@pytest.fixture(scope="session")
+def base_dir():
+    # Not below pytest's own directory: that one is 0700, and dnsmasq gives its rights up.
+    path = tempfile.mkdtemp(prefix="pointsman-e2e-")
+    os.chmod(path, 0o755)
+    yield path
+    if not os.environ.get("POINTSMAN_KEEP"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+_dir_count = [0]
+
+
+def make_procs(base_dir, name):
+    _dir_count[0] += 1
+    path = os.path.join(base_dir, "%03d-%s" % (_dir_count[0], name[:40].replace("/", "-")))
+    os.mkdir(path)
+    return Procs(path)
+
+
+def close_procs(procs):
+    left = procs.close()
+    assert not left, "processes were left over: %s" % left
+
+
+@pytest.fixture
+def procs(base_dir, request):
+    p = make_procs(base_dir, request.node.name)
+    yield p
+    close_procs(p)
+
+
+@pytest.fixture(scope="module")
+def module_procs(base_dir, request):
+    p = make_procs(base_dir, request.module.__name__)
+    yield p
+    close_procs(p)
+
+
+@pytest.fixture(scope="session")
+def consul(base_dir):
+    """One server for all tests that do it no harm; each uses a root of its own."""
+    p = make_procs(base_dir, "shared-consul")
+    yield Consul(p).start()
+    close_procs(p)
+
+
+class Site:
+    """What every test needs: names on nodes, dnsmasq, an agent, and the hammer on all of it."""
+
+    _count = 0
+
+    def __init__(self, procs, server, names=40, nodes=8, canary=True, **daemon_args):
+        """server: a Consul or a Cluster; with names=0 the KV is left alone."""
+        Site._count += 1
+        self.procs, self.server, self.api = procs, server, server.api
+        self.id = Site._count
+        self.root = "t%d/" % self.id
+        self.hosts_dir = os.path.join(procs.dir, "hosts-%d" % self.id)
+        os.mkdir(self.hosts_dir)
+        os.chmod(self.hosts_dir, 0o755)
+        self.hosts = os.path.join(self.hosts_dir, "hosts")
+        self.nodes = {"t%d-db%d" % (self.id, i): "10.%d.0.%d" % (self.id % 250, i + 1)
+                      for i in range(nodes)}
+        self.names = {"name-%03d" % i: self.node(i % nodes) for i in range(names)}
+        self.dnsmasq = Dnsmasq(procs, self.hosts, name="dnsmasq-%d" % self.id)
+        daemon_args.setdefault("name", "agent-%d" % self.id)
+        self.daemon = Pointsmand(procs, server.url, self.root, self.dnsmasq, **daemon_args)
+        self.hammer = None
+        self.has_canary = canary
+        if names:
+            self.seed()
+
+    def node(self, i):
+        return "t%d-db%d" % (self.id, i)
+
+    def key(self, name):
+        return "%snames/%s" % (self.root, name)
+
+    def seed(self):
+        """Everything into Consul as it should be."""
+        for node, address in self.nodes.items():
+            self.api.register(node, address)
+        pairs = {self.key(name): node for name, node in self.names.items()}
+        if self.has_canary:
+            pairs[self.key(".pointsman")] = \
+                '{"cluster":"6f1f5f0a-5b1e-4a55-9a55-00000000%04d"}' % self.id
+        self.api.put_all(pairs)
+
+    def expected(self):
+        """{name: address} as dnsmasq should answer."""
+        return {name: self.nodes[node] for name, node in self.names.items()}
+
+    def generation(self):
+        return self.api.index(self.root + "n")
+
+    def start(self, hammer=True):
+        self.dnsmasq.start()
+        self.daemon.start()
+        self.daemon.wait_generation(self.generation())
+        if hammer:
+            self.start_hammer()
+        return self
+
+    def start_hammer(self, **kwargs):
+        self.hammer = Hammer(self.procs, self.dnsmasq, self.expected(), **kwargs)
+
+    def flip(self, name, node=None, limit=10.0):
+        """Moves a name and waits until dnsmasq answers with its new address and nothing else may."""
+        if node is None:
+            nodes = sorted(self.nodes)
+            node = nodes[(nodes.index(self.names[name]) + 1) % len(nodes)]
+        address = self.nodes[node]
+        if self.hammer:
+            self.hammer.expect(name, address)
+        began = time.monotonic()
+        self.api.put(self.key(name), node)
+        self.dnsmasq.wait_answer(name, address, limit)
+        took = time.monotonic() - began
+        self.names[name] = node
+        if self.hammer:
+            self.hammer.settle(name, address)
+        return took
+
+    def check_file(self):
+        """The hosts file says exactly what was expected."""
+        assert self.daemon.file_lines() == {n: [a] for n, a in self.expected().items()}
+
+    def check_dns(self):
+        wrong = {n: self.dnsmasq.address_of(n) for n, a in self.expected().items()
+                 if self.dnsmasq.address_of(n) != a}
+        assert not wrong, wrong
+
+    def cli(self, *args, **kwargs):
+        return run_cli(self.daemon.config_path, *args, **kwargs)
+
+    def check(self):
+        """The end of every fault test: no bad answer, and what is served is what should be."""
+        report = self.hammer.check()
+        self.check_dns()
+        return report
+
+
+@pytest.fixture
+def site(procs, consul):
+    """A site on the shared Consul, started and under the hammer."""
+    return Site(procs, consul).start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built(request):
+    """A test of pointsmand without pointsmand is a failure, and not thirty different ones."""
+    items = request.session.items
+    if all("harness" in i.keywords for i in items):
+        return
+    for name in ("pointsmand", "pointsman"):
+        if not os.access(program(name), os.X_OK):
+            pytest.exit("%s is not built (POINTSMAN_BUILD)" % program(name), 2)
