@@ -1,8 +1,15 @@
 /*
- * exec.h: runs a program without waiting and without a shell: argv as given, its own process group
- * and nothing inherited but 0, 1, 2 and the environment named here; killed as a group at the limit.
+ * exec.h: runs a program without waiting and without a shell: argv as given, a session and process
+ * group of its own, and nothing inherited but the descriptors 0, 1, 2 and the environment; signal
+ * mask and dispositions are the default ones.
+ *
  * No zombie and no descriptor is left, whatever the child does: prints endlessly, never reads its
- * input, ignores TERM, forks.
+ * input, ignores TERM, forks. At the limit its group gets SIGTERM, EXEC_GRACE_MS later SIGKILL. When
+ * the program itself has ended, what it left behind in its group has EXEC_DRAIN_MS to finish its
+ * output and is then killed: a daemon that is meant to live on calls setsid(2), as daemons do.
+ *
+ * done comes at the latest EXEC_GRACE_MS + EXEC_REAP_MS + EXEC_DRAIN_MS after the limit, even when
+ * the kernel does not let the program die.
  */
 #ifndef IO_EXEC_H
 #define IO_EXEC_H
@@ -16,30 +23,38 @@
 struct loop;
 struct exec;
 
-#define EXEC_OUTPUT_MAX 4096 /* of output that is kept, facts/checks.md; the rest is read and dropped */
+#define EXEC_OUTPUT_MAX                                                                            \
+	4096 /* of output that is kept, facts/checks.md; the rest is read and dropped */
+#define EXEC_GRACE_MS 250 /* from SIGTERM to SIGKILL: enough to remove a temporary file */
+#define EXEC_DRAIN_MS 100 /* for the last words of a pipeline whose shell has ended */
+#define EXEC_REAP_MS 1000 /* for the kernel to take a killed program away */
 
 struct exec_spec {
-	const char *const *argv;     /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
-	const char *const *env;	     /* "NAME=value" added to our own environment, or NULL */
-	const void *input;	     /* copied and written to its standard input; then end of file */
+	const char *const
+	    *argv; /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
+	const char *const *env; /* "NAME=value" added to our own environment, or NULL */
+	const void *input;      /* copied; its standard input, then end of file */
 	size_t input_len;
 	int64_t limit_ms;
 };
 
 struct exec_result {
-	struct err err;	  /* could not be started, or ERR_TIMEOUT when it was killed at the limit */
-	int exit_status;  /* 0..255, or -1 when it ended by a signal or was never started */
-	int signal;	  /* 0, or what ended it */
+	struct err err;  /* could not be started, or ERR_TIMEOUT when it ran into the limit */
+	int exit_status; /* 0..255, or -1 when it ended by a signal or was never started */
+	int signal;      /* 0, or what ended it */
 	char output[EXEC_OUTPUT_MAX + 1]; /* standard output and error together, NUL-terminated */
 	size_t output_len;
 	bool is_output_cut;
 	int64_t took_ms;
 };
 
+/* r lives as long as the call. */
 typedef void exec_done_fn(const struct exec_result *r, void *arg);
 
-struct exec *exec_start(struct loop *l, const struct exec_spec *spec, exec_done_fn *done, void *arg);
-/* Kills the group at once and reaps; done is not called. */
+/* Never fails: errors come to done. After done the job is gone. */
+struct exec *exec_start(
+    struct loop *l, const struct exec_spec *spec, exec_done_fn *done, void *arg);
+/* Kills the group at once and reaps; done is not called. exec_cancel(NULL) is allowed. */
 void exec_cancel(struct exec *x);
 
 #endif
