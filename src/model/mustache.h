@@ -23,7 +23,7 @@
 #define MUSTACHE_SOURCE_MAX (1u << 20) /* bytes of one template or partial */
 #define MUSTACHE_PARTIALS_MAX 256      /* different partials of a template */
 #define MUSTACHE_DEPTH_MAX 64 /* nested sections and partials: a partial may include itself */
-#define MUSTACHE_STEPS_MAX (64u << 20)  /* tags and texts of one render: about a second of work */
+#define MUSTACHE_STEPS_MAX (16u << 20)  /* tags and texts of one render: a fraction of a second */
 #define MUSTACHE_OUTPUT_MAX (64u << 20) /* bytes of one rendered file */
 
 struct mustache;
