@@ -1,0 +1,183 @@
+/*
+ * cmd_config.c: config check. Reads what pointsmand would read, and asks nobody: it can be run before
+ * anything is started, and on another machine.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/store.h"
+#include "feature/template.h"
+
+/* The template as pointsmand will read it: parsed, and every name in it known. */
+static int
+check_template(const struct config *c, const struct config_output *o, struct err *e)
+{
+	char *path = file_join(c->agent.template_dir, o->template);
+	struct template *t = template_load(path, o->escape, TEMPLATE_STRICT, e);
+	int rc = -1;
+
+	if (t != NULL)
+		rc = template_check(t, e);
+	template_free(t);
+	free(path);
+	return rc;
+}
+
+/* Reports all of them, so that one run shows everything there is to mend. */
+static enum exit_code
+check_templates(const struct cli *cli, const struct config *c)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	struct err e;
+
+	for (size_t i = 0; i < c->output_count; i++) {
+		if (check_template(c, &c->outputs[i], &e) == 0)
+			continue;
+		report_why(&r, "output %s: %s", c->outputs[i].name, e.text);
+	}
+	if (r.why.len == 0)
+		return EXIT_DONE;
+	report_fact(&r, "a template is wrong");
+	report_why(&r, "pointsmand refuses to start, or keeps what it had before a reload");
+	report_do(&r, "mend it, then: pointsman config check");
+	return report_send(&r, cli, EXIT_USAGE);
+}
+
+/* --- what is in force ------------------------------------------------------------------------ */
+
+static const char *
+or_dash(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : "-";
+}
+
+static const char *
+notify_of(const struct config_output *o)
+{
+	if (o->command != NULL && o->command[0] != NULL)
+		return o->command[0];
+	return o->signal != 0 ? o->pidfile : "nothing";
+}
+
+static void
+print_text(const struct cli *cli, const struct config *c)
+{
+	struct table *t = table_new(cli);
+
+	out_line("configuration  %s", c->path != NULL ? SHOWN(c->path) : "none, all defaults");
+	out_line("consul         %s", SHOWN(c->consul.address));
+	out_line("token          %s", c->consul.token != NULL ? "given" : "none");
+	out_line("datacenter     %s", SHOWN(or_dash(c->consul.datacenter)));
+	out_line("names          %s", SHOWN(c->consul.names));
+	out_line("root           %s", SHOWN(c->consul.root));
+	out_line("agent          %s",
+	    c->agent.node != NULL ? SHOWN(c->agent.node) : "as the local Consul agent's node");
+	out_line("state-dir      %s", SHOWN(c->agent.state_dir));
+	out_line("http           %s", SHOWN(or_dash(c->agent.http)));
+	out_line("domain         %s", SHOWN(or_dash(c->agent.domain)));
+	out_blank();
+	table_column(t, "OUTPUT", COLUMN_TEXT);
+	table_column(t, "PATH", COLUMN_LONG);
+	table_column(t, "TEMPLATE", COLUMN_LONG);
+	table_column(t, "NOTIFIES", COLUMN_LONG);
+	table_column(t, "PROVED BY", COLUMN_TEXT);
+	for (size_t i = 0; i < c->output_count; i++) {
+		const struct config_output *o = &c->outputs[i];
+
+		table_row(t, MARK_NONE);
+		table_cell(t, "%s", SHOWN(o->name));
+		table_cell(t, "%s", SHOWN(o->path));
+		table_cell(t, "%s", SHOWN(o->template));
+		table_cell(t, "%s", SHOWN(notify_of(o)));
+		table_cell(t, "%s", SHOWN(or_dash(o->prove)));
+	}
+	table_print(t);
+	for (size_t i = 0; i < c->hook_count; i++)
+		out_line("hook           %s runs %s", SHOWN(c->hooks[i].name),
+		    SHOWN(c->hooks[i].command[0]));
+	out_blank();
+	out_line("The configuration is good.");
+}
+
+static json_t *
+argv_to_json(char **argv)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
+		json_array_append_new(list, json_printable(argv[i], strlen(argv[i])));
+	return list;
+}
+
+static json_t *
+output_to_json(const struct config_output *o)
+{
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:f, s:I, s:o, s:i, s:s?, s:s?, "
+			 "s:o, s:s?}",
+	    "name", o->name, "template", o->template, "path", o->path, "mode", (int)o->mode,
+	    "escape", escape_name(o->escape), "settle_min_ms", (json_int_t)o->settle_min_ms,
+	    "settle_max_ms", (json_int_t)o->settle_max_ms, "timeout_ms", (json_int_t)o->limit_ms,
+	    "max_removal", o->max_removal, "backups", (json_int_t)o->backups, "validate",
+	    argv_to_json(o->validate), "signal", o->signal, "pidfile", o->pidfile, "process",
+	    o->process, "command", argv_to_json(o->command), "prove", o->prove);
+}
+
+static void
+print_json(const struct config *c)
+{
+	json_t *outputs = json_array(), *hooks = json_array();
+
+	for (size_t i = 0; i < c->output_count; i++)
+		json_array_append_new(outputs, output_to_json(&c->outputs[i]));
+	for (size_t i = 0; i < c->hook_count; i++)
+		json_array_append_new(hooks,
+		    json_pack("{s:s, s:o, s:o, s:I}", "name", c->hooks[i].name, "on",
+			argv_to_json(c->hooks[i].on), "command", argv_to_json(c->hooks[i].command),
+			"timeout_ms", (json_int_t)c->hooks[i].limit_ms));
+	out_json(json_pack("{s:s?, s:{s:s, s:s, s:s, s:s?, s:b, s:b}, "
+			   "s:{s:s?, s:s, s:s?, s:s?, s:s?, s:b, s:s, s:I}, s:o, s:o}",
+	    "path", c->path, "consul", "address", c->consul.address, "root", c->consul.root,
+	    "names", c->consul.names, "datacenter", c->consul.datacenter, "has_token",
+	    c->consul.token != NULL, "is_verified", c->consul.is_verified, "agent", "node",
+	    c->agent.node, "state_dir", c->agent.state_dir, "http", c->agent.http, "domain",
+	    c->agent.domain, "template_dir", c->agent.template_dir, "vantage", c->agent.is_vantage,
+	    "log_level", log_level_name(c->agent.log_level), "max_silence_ms",
+	    (json_int_t)c->agent.max_silence_ms, "outputs", outputs, "hooks", hooks));
+}
+
+static enum exit_code
+run_config_check(struct cli *cli, int argc, char **argv)
+{
+	struct config *c;
+	enum exit_code code;
+
+	(void)argc;
+	(void)argv;
+	if ((code = store_load_config(cli, &c)) != EXIT_DONE)
+		return code;
+	if ((code = check_templates(cli, c)) == EXIT_DONE) {
+		if (cli->is_json)
+			print_json(c);
+		else
+			print_text(cli, c);
+	}
+	config_free(c);
+	return code;
+}
+
+const struct command cmd_config_check = {
+	.name = "config check",
+	.usage = "",
+	.help = "checks the configuration and its templates, shows what is in force",
+	.about = "Reads the configuration, the environment and every template as pointsmand would, "
+		 "prints all that is wrong with file and line, and else what is in force. Nothing "
+		 "is asked over the network, so it can be run before anything is started.",
+	.run = run_config_check,
+};

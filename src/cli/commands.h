@@ -1,0 +1,20 @@
+/* commands.h: the commands that the cmd_*.c define, for the table in command.c. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct command cmd_config_check;
+extern const struct command cmd_help;
+extern const struct command cmd_init;
+extern const struct command cmd_names;
+extern const struct command cmd_set;
+extern const struct command cmd_unset;
+extern const struct command cmd_version;
+
+/* For `pointsman COMMAND --help` and `pointsman --version`. */
+void help_print_command(const struct cli *cli, const struct command *c);
+void help_print_all(const struct cli *cli);
+void version_print(const struct cli *cli);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * fleet.c: reads the agents' records.
+ *
+ * An index is comparable only within one history of the KV: after a restored snapshot the indexes
+ * start again lower down, and an agent that still shows generation 8812 from before seems to be far
+ * ahead of the flip that got 13. A record is written after what it tells, so in one history its own
+ * modify_index is above its generation; one that is not tells of another history and serves nothing.
+ */
+#include "cli/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/store.h"
+
+static char *
+printable(const char *text)
+{
+	struct str s = STR_INIT;
+
+	str_add_printable(&s, text, strlen(text), ERR_TEXT_MAX);
+	return str_take(&s);
+}
+
+static char *
+take_text(const json_t *object, const char *key)
+{
+	return printable(json_get_string(object, key, ""));
+}
+
+static uint64_t
+take_index(const json_t *object, const char *key)
+{
+	int64_t n = json_get_int(object, key, 0);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void
+parse_outputs(struct fleet_agent *a, const json_t *list, uint64_t modify_index)
+{
+	const json_t *item;
+	size_t i;
+
+	a->serves = take_index(a->record, "generation"); /* without outputs: what it has */
+	if (a->serves >= modify_index)
+		a->serves = 0;
+	a->outputs = mem_array(json_array_size(list), sizeof(*a->outputs));
+	json_array_foreach (list, i, item) {
+		struct fleet_output *o = &a->outputs[a->output_count++];
+
+		o->name = take_text(item, "name");
+		o->path = take_text(item, "path");
+		o->state = take_text(item, "state");
+		o->digest = take_text(item, "digest");
+		o->error = take_text(item, "error");
+		o->generation = take_index(item, "generation");
+		if (o->generation >= modify_index)
+			o->generation = 0;
+		if (i == 0 || o->generation < a->serves)
+			a->serves = o->generation;
+	}
+}
+
+/* A problem is a sentence, or an object as in /v1/status. */
+static void
+parse_problems(struct fleet_agent *a, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	a->problems = mem_array(json_array_size(list), sizeof(*a->problems));
+	json_array_foreach (list, i, item) {
+		const char *text = json_is_string(item) ? json_string_value(item)
+							: json_get_string(item, "what", "");
+
+		a->problems[a->problem_count++] = printable(text);
+	}
+}
+
+static void
+parse_agent(struct fleet_agent *a, const struct kv_entry *entry, const char *node)
+{
+	const json_t *guarded;
+
+	a->node = printable(node);
+	a->is_alive = entry->session[0] != '\0';
+	a->record = json_parse(entry->value, entry->value_len, node, NULL);
+	a->is_readable = json_is_object(a->record);
+	a->version = take_text(a->record, "version");
+	a->since = take_text(a->record, "since");
+	a->map = take_text(a->record, "map");
+	guarded = json_object_get(a->record, "guarded");
+	a->guarded_digest = take_text(guarded, "digest");
+	a->guarded_why = take_text(guarded, "why");
+	parse_problems(a, json_object_get(a->record, "problems"));
+	parse_outputs(a, json_object_get(a->record, "outputs"), entry->modify_index);
+}
+
+void
+fleet_parse(struct fleet *f, const struct kv_list *list, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	memset(f, 0, sizeof(*f));
+	f->agents = mem_array(list->count, sizeof(*f->agents));
+	for (size_t i = 0; i < list->count; i++) {
+		const struct kv_entry *entry = &list->entries[i];
+
+		if (strncmp(entry->key, prefix, len) != 0 || entry->key[len] == '\0')
+			continue;
+		parse_agent(&f->agents[f->count], entry, entry->key + len);
+		f->alive += f->agents[f->count].is_alive;
+		f->count++;
+	}
+}
+
+int
+fleet_load(struct fleet *f, struct store *s, struct err *e)
+{
+	char *prefix = config_key(s->config, "agents/");
+	struct kv_list list = { 0 };
+	uint64_t index;
+	int rc;
+
+	if ((rc = kv_wait_list(&s->wait, prefix, &list, &index, e)) == 0) {
+		fleet_parse(f, &list, prefix);
+		f->index = index;
+	}
+	kv_list_clear(&list);
+	free(prefix);
+	return rc;
+}
+
+int
+fleet_wait(struct fleet *f, struct store *s, int64_t wait_ms, struct err *e)
+{
+	char *prefix = config_key(s->config, "agents/");
+	struct kv_list list = { 0 };
+	uint64_t index;
+	int rc;
+
+	rc = kv_wait_list_change(&s->wait, prefix, f->index, wait_ms, &list, &index, e);
+	if (rc == 0) {
+		fleet_clear(f);
+		fleet_parse(f, &list, prefix);
+		f->index = index;
+	}
+	kv_list_clear(&list);
+	free(prefix);
+	return rc;
+}
+
+static void
+clear_agent(struct fleet_agent *a)
+{
+	for (size_t i = 0; i < a->output_count; i++) {
+		free(a->outputs[i].name);
+		free(a->outputs[i].path);
+		free(a->outputs[i].state);
+		free(a->outputs[i].digest);
+		free(a->outputs[i].error);
+	}
+	for (size_t i = 0; i < a->problem_count; i++)
+		free(a->problems[i]);
+	free(a->outputs);
+	free(a->problems);
+	free(a->node);
+	free(a->version);
+	free(a->since);
+	free(a->map);
+	free(a->guarded_digest);
+	free(a->guarded_why);
+	json_decref(a->record);
+}
+
+void
+fleet_clear(struct fleet *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		clear_agent(&f->agents[i]);
+	free(f->agents);
+	memset(f, 0, sizeof(*f));
+}
+
+bool
+fleet_agent_serves(const struct fleet_agent *a, uint64_t generation)
+{
+	return a->is_alive && a->is_readable && a->serves >= generation;
+}
+
+size_t
+fleet_serving(const struct fleet *f, uint64_t generation)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		n += fleet_agent_serves(&f->agents[i], generation);
+	return n;
+}
+
+const struct fleet_agent *
+fleet_find(const struct fleet *f, const char *node)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		if (strcasecmp(f->agents[i].node, node) == 0)
+			return &f->agents[i];
+	}
+	return NULL;
+}
+
+void
+fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a)
+{
+	if (!a->is_alive) {
+		str_adds(out, "not alive");
+	} else if (!a->is_readable) {
+		str_adds(out, "its record cannot be read");
+	} else if (a->problem_count > 0) {
+		str_adds(out, a->problems[0]);
+	} else if (a->guarded_why[0] != '\0') {
+		str_addf(out, "guarded: %s", a->guarded_why);
+	} else {
+		for (size_t i = 0; i < a->output_count; i++) {
+			const struct fleet_output *o = &a->outputs[i];
+
+			if (o->error[0] == '\0' && o->generation > a->serves)
+				continue;
+			str_addf(out, "%s is %s%s%s", o->name, o->state,
+			    o->error[0] != '\0' ? ": " : "", o->error);
+			return;
+		}
+	}
+}

@@ -1,0 +1,71 @@
+/*
+ * fleet.h: the agents as they describe themselves under agents/. Their records are foreign text like
+ * any other key: what is shown went through str_add_printable, what is missing is 0 or "".
+ */
+#ifndef CLI_FLEET_H
+#define CLI_FLEET_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "io/kv.h"
+
+struct store;
+
+struct fleet_output {
+	char *name;
+	char *path;
+	char *state; /* "served", "written", "guarded", "held", "failed" */
+	char *digest;
+	char *error; /* "" when there is none */
+	uint64_t generation; /* the one it serves */
+};
+
+struct fleet_agent {
+	char *node;
+	bool is_alive; /* a session holds its key */
+	bool is_readable; /* its record could be understood */
+	char *version;
+	char *since;
+	char *map; /* digest of the names and addresses it has */
+	uint64_t serves; /* the lowest generation of its outputs */
+	struct fleet_output *outputs;
+	size_t output_count;
+	char *guarded_digest; /* of the map that waits for `pointsman accept`; "" */
+	char *guarded_why;
+	char **problems;
+	size_t problem_count;
+	json_t *record; /* as published; NULL when not readable */
+};
+
+/* In the order of their nodes. */
+struct fleet {
+	struct fleet_agent *agents;
+	size_t count, alive;
+	uint64_t index; /* for fleet_wait() */
+};
+
+int fleet_load(struct fleet *f, struct store *s, struct err *e);
+/*
+ * As fleet_load, as soon as something changed since f or after wait_ms. f is replaced, or left as it
+ * is on an error.
+ */
+int fleet_wait(struct fleet *f, struct store *s, int64_t wait_ms, struct err *e);
+void fleet_clear(struct fleet *f);
+
+/* From a list of the prefix agents/; pure, for fleet_load() and the tests. */
+void fleet_parse(struct fleet *f, const struct kv_list *list, const char *prefix);
+
+/* Alive, and every output at generation or later. */
+bool fleet_agent_serves(const struct fleet_agent *a, uint64_t generation);
+/* Alive agents that do. */
+size_t fleet_serving(const struct fleet *f, uint64_t generation);
+const struct fleet_agent *fleet_find(const struct fleet *f, const char *node);
+/* In one line: why it does not serve what it should: the first problem, error or state. */
+void fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * interrupt.c: the one thing a signal handler may do is set a flag. The loop's signal events were
+ * rejected: a command also waits for a person to type, outside of the loop, and there the signal has
+ * to interrupt the read (no SA_RESTART). A second Ctrl-C ends the program at once, for those who
+ * cannot wait for the end of a wait.
+ */
+#include "cli/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t is_pending;
+
+static void
+caught(int signo)
+{
+	(void)signo;
+	is_pending = 1;
+}
+
+void
+interrupt_catch(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = caught, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &act, NULL);
+	/* `pointsman names | head` ends by a failed write, and a lost connection by an error. */
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+bool
+interrupt_is_pending(void *arg)
+{
+	(void)arg;
+	return is_pending != 0;
+}

@@ -1,0 +1,14 @@
+/*
+ * interrupt.h: Ctrl-C, SIGTERM and a lost terminal, as a flag that every wait looks at: a command ends
+ * at a place where it can say what it left behind.
+ */
+#ifndef CLI_INTERRUPT_H
+#define CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+void interrupt_catch(void);
+/* The form that kv_wait.h asks for; arg is not used. */
+bool interrupt_is_pending(void *arg);
+
+#endif

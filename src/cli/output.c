@@ -1,0 +1,203 @@
+/*
+ * output.c: standard output. Everything is printed through stdio and flushed once at the end of
+ * main(), where a failed write (a full disk, a closed pipe) becomes an exit code.
+ *
+ * Tables are libsmartcols'. In a pipe they keep their columns (people pipe into less and grep; for
+ * programs there is -o json), but nothing is shortened and no colour is used.
+ */
+#include "cli/output.h"
+
+#include <libsmartcols.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "cli/wrap.h"
+
+/* ECMA-48 SGR: bold red, bold yellow. */
+static const struct {
+	const char *text;
+	const char *colour;
+	const char *column_colour; /* as libsmartcols names it */
+} marks[] = {
+	[MARK_NONE] = { " ", NULL, NULL },
+	[MARK_OK] = { " ", NULL, NULL },
+	[MARK_WARNING] = { "!", "\033[1;33m", "yellow" },
+	[MARK_CRITICAL] = { "x", "\033[1;31m", "red" },
+};
+
+const char *
+mark_text(enum mark m)
+{
+	return marks[m].text;
+}
+
+void
+out_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+void
+out_blank(void)
+{
+	putchar('\n');
+}
+
+void
+out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
+{
+	struct str first = STR_INIT, text = STR_INIT;
+	char *line = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&line, fmt, ap) < 0)
+		line = NULL;
+	va_end(ap);
+	str_addf(&first, "%s ", marks[m].text);
+	wrap_add(&text, cli->width, str_text(&first), "  ", line != NULL ? line : "");
+	if (cli->has_colour && marks[m].colour != NULL)
+		printf("%s%.1s\033[0m%s", marks[m].colour, text.data, text.data + 1);
+	else
+		fputs(str_text(&text), stdout);
+	free(line);
+	str_clear(&first);
+	str_clear(&text);
+}
+
+void
+out_paragraph(const struct cli *cli, int indent, const char *text)
+{
+	struct str out = STR_INIT;
+	char blanks[CLI_WIDTH_MAX];
+
+	snprintf(blanks, sizeof(blanks), "%*s", indent, "");
+	wrap_add(&out, cli->width, blanks, blanks, text);
+	fputs(str_text(&out), stdout);
+	str_clear(&out);
+}
+
+void
+out_json(json_t *document)
+{
+	struct str out = STR_INIT;
+
+	json_write_pretty(&out, document);
+	fwrite(str_text(&out), 1, out.len, stdout);
+	str_clear(&out);
+	json_decref(document);
+}
+
+void
+progress_draw(const struct cli *cli, const char *fmt, ...)
+{
+	char line[CLI_WIDTH_MAX + 1];
+	va_list ap;
+
+	if (!cli->is_terminal || cli->is_json)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* The last column stays free: some terminals wrap when it is written. */
+	printf("\r%.*s\033[K", cli->width - 1, line);
+	fflush(stdout);
+}
+
+void
+progress_clear(const struct cli *cli)
+{
+	if (!cli->is_terminal || cli->is_json)
+		return;
+	printf("\r\033[K");
+	fflush(stdout);
+}
+
+/* --- tables ---------------------------------------------------------------------------------------- */
+
+struct table {
+	const struct cli *cli;
+	struct libscols_table *scols;
+	struct libscols_line *line;
+	size_t next;
+};
+
+struct table *
+table_new(const struct cli *cli)
+{
+	struct table *t = mem_alloc(sizeof(*t));
+
+	t->cli = cli;
+	t->scols = scols_new_table();
+	if (t->scols == NULL)
+		abort();
+	scols_table_set_column_separator(t->scols, "  ");
+	scols_table_enable_colors(t->scols, cli->has_colour);
+	scols_table_set_termforce(
+	    t->scols, cli->is_terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+	if (cli->is_terminal)
+		scols_table_set_termwidth(t->scols, (size_t)cli->width);
+	/* The first column is the mark's. */
+	scols_table_new_column(t->scols, "", 1, 0);
+	return t;
+}
+
+void
+table_column(struct table *t, const char *title, enum column_kind kind)
+{
+	static const int flags[] = {
+		[COLUMN_TEXT] = 0,
+		[COLUMN_NUMBER] = SCOLS_FL_RIGHT,
+		[COLUMN_LONG] = SCOLS_FL_TRUNC,
+	};
+
+	scols_table_new_column(t->scols, title, 0, flags[kind]);
+}
+
+void
+table_row(struct table *t, enum mark m)
+{
+	t->line = scols_table_new_line(t->scols, NULL);
+	if (t->line == NULL)
+		abort();
+	scols_line_set_data(t->line, 0, marks[m].text);
+	if (marks[m].column_colour != NULL)
+		scols_line_set_color(t->line, marks[m].column_colour);
+	t->next = 1;
+}
+
+void
+table_cell(struct table *t, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	scols_line_refer_data(t->line, t->next++, text); /* the line frees it */
+}
+
+void
+table_print(struct table *t)
+{
+	if (scols_table_get_nlines(t->scols) > 0) {
+		/* Ours is buffered and smartcols writes to the same stream: the order is kept. */
+		scols_table_set_stream(t->scols, stdout);
+		scols_print_table(t->scols);
+	}
+	scols_unref_table(t->scols);
+	free(t);
+}

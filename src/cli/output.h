@@ -1,0 +1,55 @@
+/*
+ * output.h: what a command prints on standard output: text of at most 80 columns with marks for what
+ * is wrong, tables, JSON. No colour unless it is a terminal that has some and NO_COLOR is not set.
+ */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cli;
+
+enum mark { MARK_NONE, MARK_OK, MARK_WARNING, MARK_CRITICAL };
+
+/* "x", "!" or " ": the first column of a line. */
+const char *mark_text(enum mark m);
+
+/* A line. Not for foreign text: see shown() in report.h. */
+void out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void out_blank(void);
+/* As out_line with a coloured mark and a blank before it, wrapped with the rest indented. */
+void out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A paragraph wrapped to the width, every line indented so many columns. */
+void out_paragraph(const struct cli *cli, int indent, const char *text);
+
+/* Prints, and releases the document. */
+void out_json(json_t *document);
+
+/* --- progress -------------------------------------------------------------------------------------- */
+
+/* One line that is drawn again and again on a terminal; nothing anywhere else. */
+void progress_draw(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void progress_clear(const struct cli *cli);
+
+/* --- tables ---------------------------------------------------------------------------------------- */
+
+struct table;
+
+enum column_kind {
+	COLUMN_TEXT,
+	COLUMN_NUMBER, /* to the right */
+	COLUMN_LONG,   /* gives way when the terminal is narrow: shortened at its end */
+};
+
+struct table *table_new(const struct cli *cli);
+void table_column(struct table *t, const char *title, enum column_kind kind);
+void table_row(struct table *t, enum mark m);
+/* The next cell of the row. */
+void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints and frees; an empty table prints nothing. */
+void table_print(struct table *t);
+
+#endif

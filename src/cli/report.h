@@ -1,0 +1,43 @@
+/*
+ * report.h: how a command says no. Every refusal and every failure has the fact, why it matters and
+ * what to do (design, section 7):
+ *
+ *	pointsman: node db33 is not known
+ *	  why  a name must lead somewhere: agents would keep db3
+ *	  do   pointsman set maindb db3     (near: db3, db13)
+ *
+ * It goes to standard error; with -o json one object {"error": {…}} goes to standard output instead.
+ */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/exit_code.h"
+
+struct cli;
+
+/* Starts as all zero; _send() frees. Foreign text in it has gone through shown(). */
+struct report {
+	struct str fact;
+	struct str why; /* lines */
+	struct str todo;
+};
+
+void report_fact(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void report_why(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void report_do(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints, frees and returns code, for `return report_send(…)`. */
+enum exit_code report_send(struct report *r, const struct cli *cli, enum exit_code code);
+
+/* An error of a library on its way to the operator: the code, why and what to do come from a table
+ * by e->code; what says what was being tried: "reading the names". */
+enum exit_code report_err(const struct cli *cli, const struct err *e, const char *what);
+enum exit_code exit_code_of_err(const struct err *e);
+
+/* Foreign text made fit to be shown; as a printf argument: shown((char[SHOWN_SIZE]){0}, text). */
+#define SHOWN_SIZE 332 /* STR_SHOW_MAX bytes, four characters each at most, "..." and the NUL */
+const char *shown(char out[SHOWN_SIZE], const char *text);
+#define SHOWN(text) shown((char[SHOWN_SIZE]) { 0 }, (text))
+
+#endif

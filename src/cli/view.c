@@ -1,0 +1,221 @@
+/*
+ * view.c: reads names, nodes and the catalog and lets the model make the map of them. In the default
+ * layout names/ and nodes/ come in one list (they share <root>n), so that both are of one moment and
+ * the index is the very generation that the agents see.
+ */
+#include "cli/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/near.h"
+#include "cli/report.h"
+#include "cli/store.h"
+
+/* What follows the prefix in the entry's key; NULL: it lies elsewhere. */
+static const char *
+tail_of(const struct kv_entry *entry, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(entry->key, prefix, len) == 0 ? entry->key + len : NULL;
+}
+
+/* --- what the model wants ---------------------------------------------------------------------- */
+
+static size_t
+collect_names(const struct view *v, const char *prefix, struct raw_name **out)
+{
+	struct raw_name *raw = mem_array(v->list.count, sizeof(*raw));
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->list.count; i++) {
+		const struct kv_entry *entry = &v->list.entries[i];
+		const char *key = tail_of(entry, prefix);
+
+		if (key == NULL || key[0] == '\0')
+			continue;
+		/* With its NUL when bytes are hidden behind it: the model is to see that. */
+		raw[n++] = (struct raw_name){ key, strlen(key) + entry->has_nul_key, entry->value,
+			entry->value_len };
+	}
+	*out = raw;
+	return n;
+}
+
+/* Key, value, key, value …, NULL, as the model reads it; NULL: none. */
+static const char **
+meta_of(const struct kv_node *node)
+{
+	const char **meta;
+
+	if (node->meta_count == 0)
+		return NULL;
+	meta = mem_array(2 * node->meta_count + 1, sizeof(*meta));
+	for (size_t i = 0; i < node->meta_count; i++) {
+		meta[2 * i] = node->meta[i].key;
+		meta[2 * i + 1] = node->meta[i].value;
+	}
+	return meta;
+}
+
+static size_t
+collect_nodes(const struct view *v, const char *prefix, struct raw_node **out)
+{
+	const struct kv_list *list = v->list_nodes.count > 0 ? &v->list_nodes : &v->list;
+	struct raw_node *raw = mem_array(v->catalog.count + list->count, sizeof(*raw));
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->catalog.count; i++) {
+		const struct kv_node *node = &v->catalog.nodes[i];
+
+		raw[n++] = (struct raw_node){
+			.node = node->node, .address = node->address, .meta = meta_of(node)
+		};
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		const struct kv_entry *entry = &list->entries[i];
+		const char *key = tail_of(entry, prefix);
+
+		if (key != NULL && key[0] != '\0' && !entry->has_nul_key)
+			raw[n++] = (struct raw_node){
+				.node = key, .address = entry->value, .is_override = true
+			};
+	}
+	*out = raw;
+	return n;
+}
+
+static void
+build_map(struct view *v, const struct config *c, const char *nodes_prefix)
+{
+	struct raw_name *names;
+	struct raw_node *nodes;
+	size_t name_count = collect_names(v, c->consul.names, &names);
+	size_t node_count = collect_nodes(v, nodes_prefix, &nodes);
+	struct node_table *table = node_table_build(nodes, node_count, NULL);
+	struct name_map_input in = {
+		.generation = v->index,
+		.raw = names,
+		.count = name_count,
+		.nodes = table,
+		.domain = c->agent.domain,
+	};
+
+	v->map = name_map_build(&in);
+	node_table_unref(table);
+	for (size_t i = 0; i < node_count; i++)
+		free((void *)(uintptr_t)nodes[i].meta);
+	free(nodes);
+	free(names);
+}
+
+static void
+find_canary(struct view *v, const struct config *c)
+{
+	char *key = config_name_key(c, CANARY_NAME);
+	const struct kv_entry *entry = kv_list_find(&v->list, key);
+
+	free(key);
+	if (entry == NULL)
+		return;
+	v->has_canary = true;
+	v->canary_index = entry->modify_index;
+	v->is_canary_valid = canary_parse(entry, &v->canary, NULL) == 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+int
+view_load(struct view *v, struct store *s, struct err *e)
+{
+	const struct config *c = s->config;
+	char *names_default = config_key(c, "names/"), *nodes = config_key(c, "nodes/");
+	char *both = config_key(c, "n");
+	bool is_default = strcmp(c->consul.names, names_default) == 0;
+	int rc = -1;
+
+	memset(v, 0, sizeof(*v));
+	if (kv_wait_list(&s->wait, is_default ? both : c->consul.names, &v->list, &v->index, e) !=
+	    0)
+		goto out;
+	if (!is_default && kv_wait_list(&s->wait, nodes, &v->list_nodes, NULL, e) != 0)
+		goto out;
+	if (kv_wait_catalog_nodes(&s->wait, &v->catalog, e) != 0)
+		goto out;
+	build_map(v, c, nodes);
+	find_canary(v, c);
+	rc = 0;
+out:
+	free(names_default);
+	free(nodes);
+	free(both);
+	return rc;
+}
+
+void
+view_clear(struct view *v)
+{
+	kv_list_clear(&v->list);
+	kv_list_clear(&v->list_nodes);
+	kv_nodes_clear(&v->catalog);
+	name_map_unref(v->map);
+	memset(v, 0, sizeof(*v));
+}
+
+bool
+view_name_of(const struct store *s, const struct kv_entry *entry, char out[NAME_SIZE])
+{
+	const char *tail = tail_of(entry, s->config->consul.names);
+
+	return tail != NULL && !entry->has_nul_key &&
+	       name_parse(tail, strlen(tail), out, NULL) == 0;
+}
+
+const struct kv_entry *
+view_find(const struct view *v, const struct store *s, const char *name)
+{
+	char *key = config_name_key(s->config, name), other[NAME_SIZE];
+	const struct kv_entry *found = kv_list_find(&v->list, key);
+
+	free(key);
+	for (size_t i = 0; found == NULL && i < v->list.count; i++) {
+		const struct kv_entry *entry = &v->list.entries[i];
+
+		if (view_name_of(s, entry, other) && strcmp(other, name) == 0)
+			found = entry;
+	}
+	return found;
+}
+
+int
+view_load_holds(struct hold_set *out, struct store *s, struct err *e)
+{
+	char *key = config_key(s->config, "hold");
+	struct kv_list list = { 0 };
+	int rc;
+
+	if ((rc = kv_wait_list(&s->wait, key, &list, NULL, e)) == 0)
+		hold_set_load(out, &list, key);
+	kv_list_clear(&list);
+	free(key);
+	return rc;
+}
+
+enum exit_code
+view_report_unknown_name(
+    const struct view *v, const struct cli *cli, const char *name, enum exit_code code)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	struct near near;
+
+	near_init(&near, name);
+	for (size_t i = 0; i < v->map->count; i++)
+		near_offer(&near, v->map->names[i].name);
+	report_fact(&r, "there is no name %s", name);
+	if (near.best != NULL)
+		report_do(&r, "did you mean %s?", near.best);
+	report_do(&r, "pointsman names    lists all of them");
+	return report_send(&r, cli, code);
+}

@@ -1,0 +1,48 @@
+/*
+ * view.h: the names as the KV has them at one moment, resolved and judged by the same code as in the
+ * agents (model/name_map.h), but without anything remembered: what a fresh agent would make of them.
+ */
+#ifndef CLI_VIEW_H
+#define CLI_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cli/exit_code.h"
+#include "feature/canary.h"
+#include "feature/hold.h"
+#include "model/name_map.h"
+
+struct cli;
+struct store;
+
+struct view {
+	struct kv_list list;	 /* names, and in the default layout nodes/ too */
+	struct kv_list list_nodes; /* nodes/ when the names lie elsewhere */
+	struct kv_nodes catalog;
+	uint64_t index; /* the generation that agents are to serve */
+	struct name_map *map;
+	bool has_canary; /* the key is there … */
+	bool is_canary_valid; /* … and canary is what it says */
+	struct canary canary;
+	uint64_t canary_index; /* modify_index; 0: there is none */
+};
+
+/* Consistent reads. Clear it in any case. */
+int view_load(struct view *v, struct store *s, struct err *e);
+void view_clear(struct view *v);
+
+/* The entry of a name, whatever the case of its key; NULL: there is none. */
+const struct kv_entry *view_find(const struct view *v, const struct store *s, const char *name);
+/* The name of a key below the names prefix, lower-cased into out; false when it is none. */
+bool view_name_of(const struct store *s, const struct kv_entry *entry, char out[NAME_SIZE]);
+
+/* The holds alone: one consistent read. */
+int view_load_holds(struct hold_set *out, struct store *s, struct err *e);
+
+/* Says that there is no such name, and which is most like it; returns code. */
+enum exit_code view_report_unknown_name(
+    const struct view *v, const struct cli *cli, const char *name, enum exit_code code);
+
+#endif
