@@ -97,5 +97,5 @@ arena_clear(struct arena *a)
 		older = b->older;
 		free(b);
 	}
-	*a = (struct arena)ARENA_INIT;
+	*a = (struct arena){ 0 };
 }

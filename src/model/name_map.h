@@ -39,6 +39,7 @@ struct raw_node {
 	const char *address;
 	const char *const *meta; /* key, value, key, value …, NULL; or NULL */
 	bool is_override;
+	bool has_nul; /* bytes of the node or address were hidden behind a NUL: rejected */
 };
 
 /* --- the nodes we know ----------------------------------------------------------------------- */
@@ -73,8 +74,8 @@ struct node_table {
  * The nodes of now. A node that is missing, or whose new address is not valid, keeps the address it
  * had in before (NULL: nothing known) and is last known, as long as a name of before needs it.
  */
-struct node_table *node_table_build(const struct raw_node *raw, size_t count,
-    const struct name_map *before);
+struct node_table *node_table_build(
+    const struct raw_node *raw, size_t count, const struct name_map *before);
 struct node_table *node_table_ref(struct node_table *t);
 void node_table_unref(struct node_table *t); /* NULL is allowed */
 const struct node *node_table_find(const struct node_table *t, const char *node); /* or NULL */
@@ -87,14 +88,15 @@ const struct node *node_table_find(const struct node_table *t, const char *node)
 struct name_address {
 	const char *address;
 	const char *node; /* the literal itself when the value is an address */
-	uint32_t node_at; /* its place in the map's nodes; NODE_NONE: a literal, or not there any more */
+	uint32_t
+	    node_at; /* its place in the map's nodes; NODE_NONE: a literal, or not there any more */
 	bool is_ipv6;
 	bool is_last_known;
 };
 
 struct name {
 	const char *name;
-	const char *value; /* the good one, normalised: "db3" or "db3,db4" */
+	const char *value;              /* the good one, normalised: "db3" or "db3,db4" */
 	struct name_address *addresses; /* in the order of the value */
 	uint32_t count;
 	bool is_held; /* hold/<name> keeps it where it is */
@@ -128,8 +130,9 @@ struct name_map_input {
 	size_t count;
 	struct node_table *nodes;      /* the map takes a reference of its own */
 	const struct name_map *before; /* what is served; NULL: nothing known yet */
-	const char *domain;	       /* "service.consul": names may not end in it; NULL: none */
-	bool (*held)(const char *name, void *arg); /* whether hold/<name> is set; NULL: nothing is held */
+	const char *domain;            /* "service.consul": names may not end in it; NULL: none */
+	bool (*held)(
+	    const char *name, void *arg); /* whether hold/<name> is set; NULL: nothing is held */
 	void *arg;
 };
 
@@ -140,7 +143,7 @@ struct name_map_input {
  */
 struct name_map *name_map_build(const struct name_map_input *in);
 struct name_map *name_map_ref(struct name_map *m);
-void name_map_unref(struct name_map *m); /* NULL is allowed */
+void name_map_unref(struct name_map *m);                                      /* NULL is allowed */
 const struct name *name_map_find(const struct name_map *m, const char *name); /* or NULL */
 /* "sha256:…" over names, values and addresses alone: what `pointsman accept` names. */
 const char *name_map_digest(struct name_map *m);
@@ -157,8 +160,8 @@ struct name_change {
 };
 
 /* Sorted by name; free(*out). before may be NULL (everything is added). */
-size_t name_map_diff(const struct name_map *before, const struct name_map *after,
-    struct name_change **out);
+size_t name_map_diff(
+    const struct name_map *before, const struct name_map *after, struct name_change **out);
 
 /* --- the guard ----------------------------------------------------------------------------------- */
 
