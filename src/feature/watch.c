@@ -1,0 +1,280 @@
+/*
+ * watch.c: the state machine behind watch.h.
+ *
+ *                 start                       error
+ *   STOPPED ───────────────> READING <──────────────────── BACKOFF
+ *                              │  ▲  └──── error ─────────────▲
+ *             consistent answer│  │ index backwards, or       │
+ *                              ▼  │ silence                   │
+ *              PAUSED <──── FOLLOWING ────────── error ───────┘
+ *                └──────────────▲
+ *
+ * Beside it, `check` is a second, consistent read: the confirmation of removals, or a reread that
+ * somebody asked for. It never moves the state; an answer older than what was already used is
+ * dropped. One read at a time would be simpler, but then a flip made within two seconds of an
+ * `unset` would wait for the confirmation.
+ *
+ * Blocking reads in consistent mode were rejected: the mode is checked when the query starts, not
+ * when it answers, so it protects nothing (facts/consul.md) and costs a round of the quorum.
+ */
+#include "feature/watch.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/loop.h"
+
+/* After an error: doubling from here, spread so that a fleet does not come back in step. */
+#define BACKOFF_MIN_MS 200
+#define BACKOFF_MAX_MS 5000
+#define BACKOFF_JITTER 0.25
+/* After answers that brought nothing: a prefix that is empty wakes at every write of the cluster. */
+#define PAUSE_MIN_MS 10
+#define PAUSE_MAX_MS 1000
+/* For a read that does not wait. Consul itself holds a read for 7 s while it has no leader. */
+#define READ_LIMIT_MS 10000
+
+struct watch {
+	struct loop *loop;
+	struct kv *kv;
+	char *prefix;
+	int64_t max_silence_ms;
+	struct watch_reader reader;
+
+	enum watch_state state;
+	uint64_t index;
+	struct kv_call *call;	  /* READING or FOLLOWING */
+	struct loop_timer *timer; /* PAUSED or BACKOFF */
+	int64_t backoff_ms, pause_ms;
+
+	struct kv_call *check;
+	struct loop_timer *check_timer;
+};
+
+static void read_now(struct watch *w);
+static void follow(struct watch *w);
+
+const char *
+watch_state_name(enum watch_state s)
+{
+	static const char *const names[] = {
+		[WATCH_STOPPED] = "stopped",
+		[WATCH_READING] = "reading",
+		[WATCH_FOLLOWING] = "following",
+		[WATCH_PAUSED] = "paused",
+		[WATCH_BACKOFF] = "backoff",
+	};
+
+	return names[s];
+}
+
+static const char *
+what(const struct watch *w)
+{
+	return w->prefix != NULL ? w->prefix : "catalog";
+}
+
+static void
+set_state(struct watch *w, enum watch_state state)
+{
+	if (w->state != state)
+		log_debug("watch %s: %s -> %s", what(w), watch_state_name(w->state),
+		    watch_state_name(state));
+	w->state = state;
+}
+
+static struct kv_call *
+start_read(struct watch *w, const struct kv_read *r, kv_done_fn *done)
+{
+	return w->prefix != NULL ? kv_list(w->kv, w->prefix, r, done, w)
+				 : kv_catalog_nodes(w->kv, r, done, w);
+}
+
+static void
+fail(struct watch *w)
+{
+	set_state(w, WATCH_BACKOFF);
+	w->index = 0;
+	loop_timer_set(w->timer, loop_jitter(w->backoff_ms, BACKOFF_JITTER));
+	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+/* Gives an answer to the reader and arranges for its removals to be confirmed. */
+static bool
+use(struct watch *w, struct kv_answer *a, bool is_consistent)
+{
+	bool is_news = false;
+
+	if (w->reader.feed(a, is_consistent, &is_news, w->reader.arg) > 0) {
+		if (!loop_timer_is_set(w->check_timer) && w->check == NULL)
+			loop_timer_set(w->check_timer, is_consistent ? WATCH_CONFIRM_MS : 0);
+	} else {
+		loop_timer_stop(w->check_timer);
+	}
+	return is_news;
+}
+
+static void
+check_done(struct kv_answer *a, void *arg)
+{
+	struct watch *w = arg;
+
+	w->check = NULL;
+	w->reader.contact(&a->err, w->reader.arg);
+	if (a->err.code != ERR_NONE || a->index < w->index) {
+		/* Older than what we have, or nothing: whoever waits for it waits a little longer. */
+		loop_timer_set(w->check_timer, WATCH_CONFIRM_MS);
+		return;
+	}
+	use(w, a, true);
+}
+
+static void
+check_due(void *arg)
+{
+	struct watch *w = arg;
+	const struct kv_read r = { .is_consistent = true, .limit_ms = READ_LIMIT_MS };
+
+	/* While READING or in BACKOFF the next answer is a consistent one anyway. */
+	if (w->check == NULL && (w->state == WATCH_FOLLOWING || w->state == WATCH_PAUSED))
+		w->check = start_read(w, &r, check_done);
+}
+
+static void
+read_done(struct kv_answer *a, void *arg)
+{
+	struct watch *w = arg;
+
+	w->call = NULL;
+	w->reader.contact(&a->err, w->reader.arg);
+	if (a->err.code != ERR_NONE) {
+		fail(w);
+		return;
+	}
+	w->backoff_ms = BACKOFF_MIN_MS;
+	w->index = a->index;
+	loop_timer_stop(w->check_timer);
+	use(w, a, true);
+	follow(w);
+}
+
+static void
+read_now(struct watch *w)
+{
+	const struct kv_read r = { .is_consistent = true, .limit_ms = READ_LIMIT_MS };
+
+	set_state(w, WATCH_READING);
+	w->call = start_read(w, &r, read_done);
+}
+
+static void
+follow_done(struct kv_answer *a, void *arg)
+{
+	struct watch *w = arg;
+	bool is_news;
+
+	w->call = NULL;
+	w->reader.contact(&a->err, w->reader.arg);
+	if (a->err.code != ERR_NONE) {
+		fail(w);
+	} else if (a->index <= w->index) {
+		/* Silence until the wait ended; or the index of a wiped or restored store. */
+		read_now(w);
+	} else {
+		w->index = a->index;
+		is_news = use(w, a, false);
+		w->pause_ms = is_news ? PAUSE_MIN_MS : w->pause_ms * 2;
+		if (w->pause_ms > PAUSE_MAX_MS)
+			w->pause_ms = PAUSE_MAX_MS;
+		if (is_news) {
+			follow(w);
+			return;
+		}
+		set_state(w, WATCH_PAUSED);
+		loop_timer_set(w->timer, w->pause_ms);
+	}
+}
+
+static void
+follow(struct watch *w)
+{
+	const struct kv_read r = { .index = w->index, .wait_ms = w->max_silence_ms };
+
+	if (w->index == 0) {
+		/* An answer without an index cannot be waited on; ask again at a walking pace. */
+		set_state(w, WATCH_BACKOFF);
+		loop_timer_set(w->timer, PAUSE_MAX_MS);
+		return;
+	}
+	set_state(w, WATCH_FOLLOWING);
+	w->call = start_read(w, &r, follow_done);
+}
+
+static void
+timer_due(void *arg)
+{
+	struct watch *w = arg;
+
+	if (w->state == WATCH_PAUSED)
+		follow(w);
+	else
+		read_now(w);
+}
+
+struct watch *
+watch_new(struct loop *l, struct kv *kv, const char *prefix, int64_t max_silence_ms,
+    const struct watch_reader *reader)
+{
+	struct watch *w = mem_alloc(sizeof(*w));
+
+	w->loop = l;
+	w->kv = kv;
+	w->prefix = prefix != NULL ? mem_strdup(prefix) : NULL;
+	w->max_silence_ms = max_silence_ms;
+	w->reader = *reader;
+	w->backoff_ms = BACKOFF_MIN_MS;
+	w->pause_ms = PAUSE_MIN_MS;
+	w->timer = loop_timer_new(l, timer_due, w);
+	w->check_timer = loop_timer_new(l, check_due, w);
+	return w;
+}
+
+void
+watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	if (w->call != NULL)
+		kv_cancel(w->call);
+	if (w->check != NULL)
+		kv_cancel(w->check);
+	loop_timer_free(w->timer);
+	loop_timer_free(w->check_timer);
+	free(w->prefix);
+	loop_defer_free(w->loop, w);
+}
+
+void
+watch_start(struct watch *w)
+{
+	read_now(w);
+}
+
+void
+watch_reread(struct watch *w)
+{
+	check_due(w);
+}
+
+enum watch_state
+watch_state(const struct watch *w)
+{
+	return w->state;
+}
+
+uint64_t
+watch_index(const struct watch *w)
+{
+	return w->index;
+}

@@ -1,0 +1,51 @@
+/*
+ * settle.c: two moods.
+ *
+ *   quiet   a change goes at once
+ *   burst   begins with a change that follows the last one within min_ms; changes are gathered until
+ *           it is quiet for quiet_ms, or the first of them has waited max_ms; ends after max_ms
+ *           without a change
+ *
+ * quiet_ms doubles with every flush of a burst (min, 2 min, 4 min, ... max): a burst of requests that
+ * stutters on a busy host would otherwise make a file for every stutter.
+ */
+#include "model/settle.h"
+
+void
+settle_init(struct settle *s, int64_t min_ms, int64_t max_ms)
+{
+	*s = (struct settle){ .min_ms = min_ms, .max_ms = max_ms, .quiet_ms = min_ms };
+}
+
+int64_t
+settle_change(struct settle *s, int64_t now_ms)
+{
+	int64_t since_last = now_ms - s->last_change_ms;
+	int64_t left, delay;
+
+	if (s->is_burst && !s->is_waiting && since_last >= s->max_ms)
+		s->is_burst = false;
+	else if (!s->is_burst && s->was_used && since_last < s->min_ms)
+		s->is_burst = true;
+	if (!s->is_burst)
+		s->quiet_ms = s->min_ms;
+	s->was_used = true;
+	s->last_change_ms = now_ms;
+	if (!s->is_burst && !s->is_waiting)
+		return 0;
+	if (!s->is_waiting) {
+		s->is_waiting = true;
+		s->first_waiting_ms = now_ms;
+	}
+	left = s->first_waiting_ms + s->max_ms - now_ms;
+	delay = s->quiet_ms < left ? s->quiet_ms : left;
+	return delay > 0 ? delay : 0;
+}
+
+void
+settle_flush(struct settle *s)
+{
+	if (s->is_waiting)
+		s->quiet_ms = s->quiet_ms * 2 < s->max_ms ? s->quiet_ms * 2 : s->max_ms;
+	s->is_waiting = false;
+}
