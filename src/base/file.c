@@ -171,9 +171,9 @@ keep_owner(int fd, const char *path)
 	(void)is_kept;
 }
 
-int
-file_stage(struct file_stage *s, const char *path, const void *data, size_t len, mode_t mode,
-    struct err *e)
+static int
+stage(struct file_stage *s, const char *path, const void *data, size_t len, mode_t mode,
+    bool is_synced, struct err *e)
 {
 	char *temp_path = NULL;
 	int fd;
@@ -191,7 +191,7 @@ file_stage(struct file_stage *s, const char *path, const void *data, size_t len,
 		err_errno(e, "cannot set the mode of %s", temp_path);
 		goto fail;
 	}
-	if (fsync(fd) != 0) {
+	if (is_synced && fsync(fd) != 0) {
 		err_errno(e, "cannot sync %s", temp_path);
 		goto fail;
 	}
@@ -210,6 +210,29 @@ fail:
 	unlink(temp_path);
 	free(temp_path);
 	return -1;
+}
+
+int
+file_stage(struct file_stage *s, const char *path, const void *data, size_t len, mode_t mode,
+    struct err *e)
+{
+	return stage(s, path, data, len, mode, true, e);
+}
+
+int
+file_replace_unsynced(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	struct file_stage s;
+	int rc = stage(&s, path, data, len, mode, false, e);
+
+	if (rc == 0 && (rc = rename(s.temp_path, s.path)) != 0)
+		err_errno(e, "cannot replace %s", path);
+	if (rc == 0) {
+		free(s.temp_path);
+		s.temp_path = NULL;
+	}
+	file_discard(&s);
+	return rc;
 }
 
 /* A second file with the same bytes, where the file system or its rules know no hard link. */

@@ -36,6 +36,7 @@
 #define RETRY_MAX_MS 30000
 /* A resolver that was restarted, or lost its file, is found within this time. */
 #define PROOF_AGAIN_MS 30000
+#define REPAIR_PAUSE_MS 1000
 
 static void process(struct output *o);
 static void tell(struct output *o);
@@ -85,6 +86,19 @@ set_state(struct output *o, enum output_state state, const struct err *e)
 	o->env.changed(o, o->env.arg);
 }
 
+/*
+ * A step on the way of the file: seen in the state, unless the guard or a hold is what the operator
+ * has to see (a file put back while they are in force goes this way, too).
+ */
+static void
+progress(struct output *o, enum output_state state, const struct err *e)
+{
+	if (o->guarded != NULL || o->offer.is_held)
+		o->env.changed(o, o->env.arg);
+	else
+		set_state(o, state, e);
+}
+
 static void
 set_map(struct name_map **slot, struct name_map *m)
 {
@@ -119,7 +133,7 @@ land(struct output *o)
 	if (o->served != o->record.generation && o->seen_us > 0)
 		o->totals.served_ms = since_seen_ms(o);
 	o->served = o->record.generation;
-	set_state(o, o->config->prove != NULL ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
+	progress(o, o->config->prove != NULL ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
 	if (o->config->prove != NULL)
 		loop_timer_set(o->proof_timer, loop_jitter(PROOF_AGAIN_MS, 0.2));
 	o->env.landed(o, o->env.arg);
@@ -131,7 +145,7 @@ static void
 proof_came(const struct err *e, void *arg)
 {
 	struct output *o = arg;
-	bool was_served = o->state == OUTPUT_SERVED;
+	bool was_served = !o->record.is_owed;
 
 	if (e->code == ERR_NONE) {
 		prover_cancel(o->prover);
@@ -144,7 +158,7 @@ proof_came(const struct err *e, void *arg)
 	/* The first answers after a notification are often still the old ones; that is no news. */
 	if (clock_mono_ms() - o->notified_ms < RETRY_MIN_MS && !was_served)
 		return;
-	set_state(o, OUTPUT_WRITTEN, e);
+	progress(o, OUTPUT_WRITTEN, e);
 	if (!loop_timer_is_set(o->retry_timer) && o->notify == NULL)
 		retry_later(o);
 }
@@ -177,7 +191,7 @@ notify_done(const struct err *e, void *arg)
 
 	o->notify = NULL;
 	if (e->code != ERR_NONE) {
-		set_state(o, o->state == OUTPUT_SERVED ? OUTPUT_WRITTEN : o->state, e);
+		progress(o, o->state == OUTPUT_SERVED ? OUTPUT_WRITTEN : o->state, e);
 		retry_later(o);
 	} else if (o->config->prove == NULL) {
 		land(o);
@@ -231,11 +245,10 @@ commit(struct output *o)
 	o->retry_ms = RETRY_MIN_MS;
 	o->totals.results[OUTPUT_RESULT_WRITTEN]++;
 	o->totals.rendered_wall_s = clock_wall_s();
-	o->totals.seen_ms = (double)(o->seen_us - o->offer.seen_us) / 1000;
 	o->totals.written_ms = since_seen_ms(o);
 	loop_timer_stop(o->proof_timer);
 	loop_timer_stop(o->retry_timer);
-	set_state(o, OUTPUT_WRITTEN, NULL);
+	progress(o, OUTPUT_WRITTEN, NULL);
 	if (o->config->prove != NULL && o->config->command == NULL)
 		prove(o, before);
 	tell(o);
@@ -293,7 +306,7 @@ pass_unchanged(struct output *o)
 	set_map(&o->working, NULL);
 	loop_timer_stop(o->retry_timer);
 	if (o->record.is_owed || o->config->prove != NULL) {
-		set_state(o, o->state == OUTPUT_SERVED ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
+		progress(o, o->state == OUTPUT_SERVED ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
 		if (o->config->prove != NULL && o->prover == NULL)
 			prove(o, NULL);
 		if (o->record.is_owed)
@@ -304,14 +317,14 @@ pass_unchanged(struct output *o)
 }
 
 static void
-write_working(struct output *o, bool is_forced)
+write_working(struct output *o)
 {
 	struct str text = STR_INIT;
 	struct err e;
 
 	if (output_file_render(o, o->working, &text, &e) != 0) {
 		fail(o, &e);
-	} else if (!is_forced && strcmp(o->new_digest, o->record.digest) == 0) {
+	} else if (strcmp(o->new_digest, o->record.digest) == 0 && !output_file_has_drifted(o)) {
 		pass_unchanged(o);
 	} else if (file_stage(&o->stage, o->config->path, str_text(&text), text.len,
 		       o->config->mode, &e) != 0) {
@@ -364,7 +377,7 @@ process(struct output *o)
 		o->seen_us = o->offer.seen_us;
 		prover_cancel(o->prover);
 		o->prover = NULL;
-		write_working(o, false);
+		write_working(o);
 	} else {
 		name_map_unref(m);
 	}
@@ -384,6 +397,7 @@ output_offer(struct output *o, const struct output_offer *offer)
 	name_map_ref(offer->map);
 	name_map_unref(o->offer.map);
 	o->offer = *offer;
+	o->totals.seen_ms = (double)(clock_mono_us() - offer->seen_us) / 1000;
 	if (o->state == OUTPUT_FAILED)
 		o->retry_ms = RETRY_MIN_MS;
 	delay = settle_change(&o->settle, clock_mono_ms());
@@ -411,7 +425,7 @@ proof_due(void *arg)
 {
 	struct output *o = arg;
 
-	if (o->prover == NULL && o->map != NULL)
+	if (o->prover == NULL)
 		prove(o, NULL);
 }
 
@@ -423,13 +437,14 @@ repair(struct output *o, const char *what)
 	    o->config->path, what);
 	o->totals.results[OUTPUT_RESULT_REPAIRED]++;
 	o->totals.drift_wall_s = clock_wall_s();
+	o->repaired_ms = clock_mono_ms();
 	set_map(&o->working, o->map);
 	o->seen_us = clock_mono_us();
-	write_working(o, true);
+	write_working(o);
 }
 
 static void
-file_changed(void *arg)
+drift_due(void *arg)
 {
 	struct output *o = arg;
 
@@ -437,6 +452,19 @@ file_changed(void *arg)
 		return; /* nothing of ours is there yet, or is just being replaced */
 	if (output_file_has_drifted(o))
 		repair(o, "edited or deleted");
+}
+
+/* At most once a second: somebody else's program may write the same file all the time. */
+static void
+file_changed(void *arg)
+{
+	struct output *o = arg;
+	int64_t rest = o->repaired_ms + REPAIR_PAUSE_MS - clock_mono_ms();
+
+	if (o->repaired_ms == 0 || rest <= 0)
+		drift_due(o);
+	else
+		loop_timer_set(o->drift_timer, rest);
 }
 
 /* --- life ------------------------------------------------------------------------------------------ */
@@ -450,7 +478,7 @@ output_start(struct output *o, struct name_map *known)
 	if (found == OUTPUT_FOUND_OURS) {
 		o->record.is_owed = o->record.is_owed || o->record.pending_digest[0] != '\0';
 		set_state(o, OUTPUT_WRITTEN, NULL);
-		if (o->config->prove != NULL && known != NULL)
+		if (o->config->prove != NULL)
 			prove(o, NULL);
 		if (o->record.is_owed)
 			tell(o);
@@ -479,6 +507,7 @@ output_new(const struct config_output *c, const struct output_env *env, struct e
 	o->settle_timer = loop_timer_new(env->loop, settled, o);
 	o->retry_timer = loop_timer_new(env->loop, retry_due, o);
 	o->proof_timer = loop_timer_new(env->loop, proof_due, o);
+	o->drift_timer = loop_timer_new(env->loop, drift_due, o);
 	o->record_path = record_path(env->state_dir, c->name);
 	o->template = template_load(template_path, c->escape, TEMPLATE_STRICT, e);
 	free(template_path);
@@ -509,6 +538,7 @@ output_free(struct output *o)
 	loop_timer_free(o->settle_timer);
 	loop_timer_free(o->retry_timer);
 	loop_timer_free(o->proof_timer);
+	loop_timer_free(o->drift_timer);
 	template_free(o->template);
 	name_map_unref(o->offer.map);
 	name_map_unref(o->working);

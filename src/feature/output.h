@@ -42,7 +42,7 @@ const char *output_result_name(enum output_result r);
 struct output_env {
 	struct loop *loop;
 	const char *node, *domain, *template_dir, *state_dir;
-	/* After every change that a reader of the report would see. From the loop, never from a call. */
+	/* After every change that a reader of the report would see; also from inside a call: note it. */
 	void (*changed)(struct output *o, void *arg);
 	/* A generation became the one that is served (or written, where nothing is asked for proof). */
 	void (*landed)(struct output *o, void *arg);

@@ -31,7 +31,8 @@ struct output {
 	struct prover *prover;
 	struct loop_timer *retry_timer; /* after a failure: the write, or the notification */
 	struct loop_timer *proof_timer; /* asks again now and then whether it is still served */
-	int64_t retry_ms, notified_ms;
+	struct loop_timer *drift_timer; /* the file was changed again too soon */
+	int64_t retry_ms, notified_ms, repaired_ms;
 	int64_t seen_us; /* of the map at work */
 
 	/* the file */

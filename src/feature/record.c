@@ -1,5 +1,5 @@
 /*
- * record.c: a JSON object of five members. Not fsynced on its way (file_replace_soft): it protects
+ * record.c: a JSON object of five members. Not fsynced on its way (file_replace_unsynced): it protects
  * against a killed process, whose writes the kernel keeps; after a power cut the bytes of the output
  * itself, which are fsynced, are compared with a fresh render anyway.
  */
@@ -69,5 +69,5 @@ record_save(const char *path, const struct record *r, struct err *e)
 	    (unsigned long long)r->pending_generation, r->pending_digest,
 	    r->is_owed ? "true" : "false");
 
-	return file_replace_soft(path, text, (size_t)n, 0640, e);
+	return file_replace_unsynced(path, text, (size_t)n, 0640, e);
 }

@@ -1,0 +1,259 @@
+/*
+ * hook_runner.c: one slot a hook and kind of event. A slot holds at most one document: when a newer
+ * event comes before the hook could run, the older changes are put in front of the newer ones, so
+ * that no change is lost and the queue cannot grow without end (the oldest go beyond CHANGES_MAX, and
+ * the document says that it was cut).
+ *
+ * A hook that fails is tried again with the same document, less and less often, HOOK_TRIES times in
+ * all, or until a newer event brings it a better one.
+ */
+#include "feature/hook_runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "feature/config.h"
+#include "io/exec.h"
+#include "io/loop.h"
+
+#define HOOK_TRIES 6
+#define RETRY_MIN_MS 1000
+#define CHANGES_MAX 10000
+
+struct slot {
+	json_t *document;
+	uint64_t generation;
+};
+
+struct hook {
+	struct hook_runner *runner;
+	const struct config_hook *config;
+	struct slot waiting[HOOK_EVENTS];
+	struct slot running;
+	enum hook_event running_event;
+	struct exec *exec;
+	struct loop_timer *retry_timer;
+	unsigned tries;
+	char why[ERR_TEXT_MAX]; /* of the last failure, "" after a success */
+};
+
+struct hook_runner {
+	struct loop *loop;
+	struct hook *hooks;
+	size_t count;
+};
+
+static const char *const event_names[] = {
+	[HOOK_CHANGE] = "change",
+	[HOOK_PROBLEM] = "problem",
+};
+
+static void run_next(struct hook *h);
+
+const char *
+hook_event_name(enum hook_event e)
+{
+	return event_names[e];
+}
+
+static bool
+is_wanted(const struct config_hook *c, enum hook_event event)
+{
+	for (char **on = c->on; on != NULL && *on != NULL; on++) {
+		if (strcmp(*on, event_names[event]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+slot_clear(struct slot *s)
+{
+	json_decref(s->document);
+	s->document = NULL;
+}
+
+/* The changes of older in front of those of newer; newer's other members stand. */
+static void
+merge(json_t *older, json_t *newer)
+{
+	json_t *changes = json_object_get(older, "changes"), *more = json_object_get(newer, "changes");
+
+	if (changes == NULL || more == NULL)
+		return;
+	changes = json_copy(changes);
+	json_array_extend(changes, more);
+	while (json_array_size(changes) > CHANGES_MAX) {
+		json_array_remove(changes, 0);
+		json_object_set_new(newer, "is_cut", json_true());
+	}
+	json_object_set_new(newer, "changes", changes);
+}
+
+static void
+put_waiting(struct hook *h, enum hook_event event, uint64_t generation, json_t *document)
+{
+	struct slot *s = &h->waiting[event];
+
+	if (s->document != NULL)
+		merge(s->document, document);
+	slot_clear(s);
+	s->document = json_incref(document);
+	s->generation = generation;
+}
+
+static void
+retry_due(void *arg)
+{
+	run_next(arg);
+}
+
+/* A failed run goes back to wait, in front of what came since. */
+static void
+run_failed(struct hook *h, const char *why)
+{
+	struct slot *s = &h->waiting[h->running_event];
+
+	snprintf(h->why, sizeof(h->why), "%s", why);
+	log_warning("hook %s: %s (attempt %u of %d)", h->config->name, why, h->tries, HOOK_TRIES);
+	if (s->document != NULL) {
+		merge(h->running.document, s->document);
+	} else if (h->tries < HOOK_TRIES) {
+		*s = h->running;
+		h->running.document = NULL;
+	} else {
+		log_error("hook %s: given up on the %s of generation %llu", h->config->name,
+		    event_names[h->running_event], (unsigned long long)h->running.generation);
+		h->tries = 0;
+	}
+	slot_clear(&h->running);
+	loop_timer_set(h->retry_timer, loop_jitter((int64_t)RETRY_MIN_MS << h->tries, 0.2));
+}
+
+static void
+run_done(const struct exec_result *r, void *arg)
+{
+	struct hook *h = arg;
+	char shown[STR_SHOW_MAX * 4 + 4], why[ERR_TEXT_MAX];
+
+	h->exec = NULL;
+	if (r->err.code != ERR_NONE) {
+		run_failed(h, r->err.text);
+	} else if (r->exit_status != 0) {
+		snprintf(why, sizeof(why), "ended with status %d: %s", r->exit_status,
+		    str_printable(shown, sizeof(shown), r->output, r->output_len));
+		run_failed(h, why);
+	} else {
+		h->why[0] = '\0';
+		h->tries = 0;
+		slot_clear(&h->running);
+		run_next(h);
+	}
+}
+
+static void
+run(struct hook *h)
+{
+	struct str input = STR_INIT;
+	char index[64];
+	const char *env[] = { index, NULL };
+	struct exec_spec spec = { .argv = (const char *const *)h->config->command, .env = env,
+		.limit_ms = h->config->limit_ms };
+
+	snprintf(index, sizeof(index), "CONSUL_INDEX=%llu", (unsigned long long)h->running.generation);
+	json_write(&input, h->running.document);
+	str_addc(&input, '\n');
+	spec.input = input.data;
+	spec.input_len = input.len;
+	h->tries++;
+	h->exec = exec_start(h->runner->loop, &spec, run_done, h);
+	str_clear(&input);
+}
+
+static void
+run_next(struct hook *h)
+{
+	if (h->exec != NULL)
+		return;
+	for (size_t i = 0; i < HOOK_EVENTS; i++) {
+		if (h->waiting[i].document == NULL)
+			continue;
+		h->running = h->waiting[i];
+		h->running_event = (enum hook_event)i;
+		h->waiting[i].document = NULL;
+		run(h);
+		return;
+	}
+}
+
+void
+hook_runner_fire(struct hook_runner *r, enum hook_event event, uint64_t generation, json_t *document)
+{
+	json_object_set_new(document, "event", json_string(event_names[event]));
+	json_object_set_new(document, "generation", json_integer((json_int_t)generation));
+	for (size_t i = 0; i < r->count; i++) {
+		struct hook *h = &r->hooks[i];
+
+		if (!is_wanted(h->config, event))
+			continue;
+		/* Each hook has its own copy: merging changes it. */
+		json_t *copy = json_deep_copy(document);
+
+		put_waiting(h, event, generation, copy);
+		json_decref(copy);
+		loop_timer_set(h->retry_timer, 0);
+	}
+	json_decref(document);
+}
+
+struct hook_runner *
+hook_runner_new(struct loop *l, const struct config *config)
+{
+	struct hook_runner *r = mem_alloc(sizeof(*r));
+
+	r->loop = l;
+	r->count = config->hook_count;
+	r->hooks = mem_array(r->count, sizeof(*r->hooks));
+	for (size_t i = 0; i < r->count; i++) {
+		r->hooks[i].runner = r;
+		r->hooks[i].config = &config->hooks[i];
+		r->hooks[i].retry_timer = loop_timer_new(l, retry_due, &r->hooks[i]);
+	}
+	return r;
+}
+
+void
+hook_runner_free(struct hook_runner *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		struct hook *h = &r->hooks[i];
+
+		if (h->exec != NULL)
+			exec_cancel(h->exec);
+		loop_timer_free(h->retry_timer);
+		slot_clear(&h->running);
+		for (size_t k = 0; k < HOOK_EVENTS; k++)
+			slot_clear(&h->waiting[k]);
+	}
+	free(r->hooks);
+	loop_defer_free(r->loop, r);
+}
+
+const char *
+hook_runner_failed(const struct hook_runner *r, size_t i, const char **why)
+{
+	for (size_t k = 0; k < r->count; k++) {
+		if (r->hooks[k].why[0] == '\0' || i-- > 0)
+			continue;
+		*why = r->hooks[k].why;
+		return r->hooks[k].config->name;
+	}
+	return NULL;
+}
