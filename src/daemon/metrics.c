@@ -2,6 +2,8 @@
  * metrics.c: written when somebody scrapes, straight from the parts. Label values are names of our
  * own enums, or titles of configuration blocks, which are quoted.
  */
+#include <config.h>
+
 #include "daemon/metrics.h"
 
 #include <inttypes.h>

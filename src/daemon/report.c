@@ -1,4 +1,6 @@
 /* report.c: JSON about the agent, built when somebody asks. */
+#include <config.h>
+
 #include "daemon/report.h"
 
 #include <stdio.h>

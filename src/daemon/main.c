@@ -1,0 +1,245 @@
+/*
+ * main.c: pointsmand's command line and signals.
+ *
+ *   TERM, INT  end: the session goes, the files stay
+ *   HUP        read the configuration again: a bad one is refused and the old one stays
+ *
+ * A reload builds a new agent beside the old one's ashes, because the address of the HTTP server can
+ * only be bound once; what the old one knew is on disk and in the files. When the new one cannot be
+ * built after all, the old configuration is started again.
+ */
+#include <config.h>
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/agent.h"
+#include "feature/once.h"
+#include "io/loop.h"
+#include "io/sdnotify.h"
+
+/* The exit codes of design, section 7, that a daemon can have. */
+enum { EXIT_OK = 0, EXIT_PROBLEM = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 7 };
+
+struct daemon {
+	struct loop *loop;
+	const char *config_path;
+	struct agent *agent;
+	struct sdnotify *sd;
+	struct config *next; /* during a reload */
+	bool is_reloading, is_ending;
+	int exit_code;
+};
+
+static const char usage[] =
+    "usage: pointsmand [-c FILE] [--once] [--foreground]\n"
+    "\n"
+    "  -c, --config FILE  configuration (default " CONFIG_DEFAULT_PATH ")\n"
+    "      --once         render every output once and exit\n"
+    "      --foreground   stay in the foreground (always so; accepted for init scripts)\n"
+    "      --version      print the version\n"
+    "  -h, --help         print this\n";
+
+/* NULL after having told everything that is wrong. */
+static struct config *
+load(const char *path)
+{
+	struct str problems = STR_INIT;
+	struct err e;
+	struct config *c = config_load(path, &problems, &e);
+
+	if (c == NULL) {
+		fputs(str_text(&problems), stderr);
+		log_error("configuration: %s", e.text);
+	} else if (c->output_count == 0) {
+		log_error("%s: no output block: there is nothing to do", c->path);
+		config_free(c);
+		c = NULL;
+	}
+	str_clear(&problems);
+	return c;
+}
+
+static int
+start_agent(struct daemon *d, struct config *c, struct err *e)
+{
+	d->agent = agent_new(d->loop, c, e);
+	if (d->agent == NULL)
+		return -1;
+	log_set_level(c->agent.log_level);
+	agent_start(d->agent);
+	return 0;
+}
+
+static void
+ended(void *arg)
+{
+	struct daemon *d = arg;
+
+	loop_stop(d->loop);
+}
+
+static void
+terminate(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->is_ending)
+		return;
+	d->is_ending = true;
+	log_info("ending; the files stay as they are");
+	sdnotify_stopping(d->sd);
+	if (!d->is_reloading)
+		agent_finish(d->agent, ended, d);
+}
+
+/* The old agent has let go: the new configuration, or the old one again. */
+static void
+reload_finished(void *arg)
+{
+	struct daemon *d = arg;
+	struct config *old = d->agent->config;
+	struct err e;
+
+	d->is_reloading = false;
+	d->agent->config = NULL;
+	agent_free(d->agent);
+	d->agent = NULL;
+	if (d->is_ending) {
+		config_free(d->next);
+		config_free(old);
+		loop_stop(d->loop);
+		return;
+	}
+	if (start_agent(d, d->next, &e) == 0) {
+		config_free(old);
+		log_info("configuration reloaded");
+	} else {
+		log_error("reload refused, the old configuration stays: %s", e.text);
+		config_free(d->next);
+		if (start_agent(d, old, &e) != 0) {
+			log_error("the old configuration cannot be started any more: %s", e.text);
+			config_free(old);
+			d->exit_code = EXIT_PROBLEM;
+			loop_stop(d->loop);
+		}
+	}
+	d->next = NULL;
+	sdnotify_ready(d->sd);
+}
+
+static void
+reload(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->is_reloading || d->is_ending)
+		return;
+	if ((d->next = load(d->config_path)) == NULL) {
+		log_error("reload refused, the old configuration stays");
+		return;
+	}
+	sdnotify_reloading(d->sd);
+	d->is_reloading = true;
+	agent_finish(d->agent, reload_finished, d);
+}
+
+static int
+run(struct daemon *d, struct config *c)
+{
+	struct loop_signal *signals[3];
+	struct err e;
+
+	if (start_agent(d, c, &e) != 0) {
+		log_error("%s", e.text);
+		config_free(c);
+		return EXIT_USAGE;
+	}
+	signals[0] = loop_signal_new(d->loop, SIGTERM, terminate, d);
+	signals[1] = loop_signal_new(d->loop, SIGINT, terminate, d);
+	signals[2] = loop_signal_new(d->loop, SIGHUP, reload, d);
+	d->sd = sdnotify_new(d->loop);
+	sdnotify_ready(d->sd);
+	log_info("pointsmand " PACKAGE_VERSION " serves %zu outputs", d->agent->output_count);
+	loop_run(d->loop);
+	for (size_t i = 0; i < MEM_COUNT(signals); i++)
+		loop_signal_free(signals[i]);
+	sdnotify_free(d->sd);
+	agent_free(d->agent);
+	return d->exit_code;
+}
+
+static int
+run_once(struct daemon *d, struct config *c)
+{
+	struct str report = STR_INIT;
+	struct err e;
+	int code = EXIT_OK;
+
+	log_set_level(c->agent.log_level);
+	if (once_run(d->loop, c, NULL, &report, &e) != 0) {
+		log_error("%s", e.text);
+		code = e.code == ERR_CONFLICT ? EXIT_PROBLEM
+		    : e.code == ERR_CONFIG    ? EXIT_USAGE
+					      : EXIT_UNREACHABLE;
+	}
+	fputs(str_text(&report), stdout);
+	str_clear(&report);
+	config_free(c);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { OPT_ONCE = 256, OPT_FOREGROUND, OPT_VERSION };
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct daemon d = { 0 };
+	struct config *c;
+	bool is_once = false;
+	int o, code;
+
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			d.config_path = optarg;
+			break;
+		case OPT_ONCE:
+			is_once = true;
+			break;
+		case OPT_FOREGROUND:
+			break;
+		case OPT_VERSION:
+			puts("pointsmand " PACKAGE_VERSION);
+			return EXIT_OK;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_OK;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if ((c = load(d.config_path)) == NULL)
+		return EXIT_USAGE;
+	signal(SIGPIPE, SIG_IGN); /* a peer that closes is an error of write(2), not our end */
+	d.loop = loop_new();
+	code = is_once ? run_once(&d, c) : run(&d, c);
+	loop_free(d.loop);
+	return code;
+}
