@@ -156,7 +156,8 @@ output_landed(struct output *o, void *arg)
 	size_t i = 0;
 
 	output_report(o, &r);
-	log_debug("output %s: generation %llu landed", r.config->name, (unsigned long long)r.served);
+	log_debug(
+	    "output %s: generation %llu landed", r.config->name, (unsigned long long)r.served);
 	s = r.served_ms / 1000;
 	while (i < AGENT_FLIP_BUCKETS && s > agent_flip_bounds[i])
 		i++;
@@ -204,7 +205,8 @@ self_done(struct kv_answer *answer, void *arg)
 		loop_timer_set(a->self_timer, SELF_RETRY_MS);
 		return;
 	} else {
-		log_warning("cannot use the Consul agent's node name, using %s: %s", a->node, e.text);
+		log_warning(
+		    "cannot use the Consul agent's node name, using %s: %s", a->node, e.text);
 	}
 	a->is_node_known = true;
 	make_publisher(a);

@@ -32,7 +32,7 @@ struct agent {
 	bool is_node_known; /* said by the configuration or by Consul, not guessed */
 
 	struct store *store;
-	struct err state_err; /* why the state of before could not be read */
+	struct err state_err;                   /* why the state of before could not be read */
 	struct watch *watches[STORE_FEEDS + 1]; /* the prefixes, then the catalog */
 	size_t watch_count;
 	struct kv_call *hold_call, *self_call;

@@ -163,7 +163,7 @@ agent_make_watches(struct agent *a)
 	int64_t silence_ms = a->config->agent.max_silence_ms;
 
 	for (size_t i = 0; i < STORE_FEEDS && store_prefix(a->store, i) != NULL; i++)
-		a->watches[a->watch_count++] = watch_new(a->loop, a->kv,
-		    store_prefix(a->store, i), silence_ms, &readers[i]);
+		a->watches[a->watch_count++] =
+		    watch_new(a->loop, a->kv, store_prefix(a->store, i), silence_ms, &readers[i]);
 	a->watches[a->watch_count++] = watch_new(a->loop, a->kv, NULL, silence_ms, &catalog);
 }

@@ -184,7 +184,7 @@ run_once(struct daemon *d, struct config *c)
 	if (once_run(d->loop, c, NULL, &report, &e) != 0) {
 		log_error("%s", e.text);
 		code = e.code == ERR_CONFLICT ? EXIT_PROBLEM
-		    : e.code == ERR_CONFIG    ? EXIT_USAGE
+		       : e.code == ERR_CONFIG ? EXIT_USAGE
 					      : EXIT_UNREACHABLE;
 	}
 	fputs(str_text(&report), stdout);

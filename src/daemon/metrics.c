@@ -87,11 +87,12 @@ add_outputs(const struct agent *a, struct str *out)
 	} families[] = {
 		{ "output_generation", "gauge", "Generation in the file of an output.",
 		    add_output_generation },
-		{ "output_state", "gauge", "1 for the state that an output is in.", add_output_states },
-		{ "output_renders_total", "counter", "Maps taken up by an output, by what came of it.",
-		    add_output_results },
-		{ "output_last_render_timestamp_seconds", "gauge", "When the file was last written.",
-		    add_output_rendered },
+		{ "output_state", "gauge", "1 for the state that an output is in.",
+		    add_output_states },
+		{ "output_renders_total", "counter",
+		    "Maps taken up by an output, by what came of it.", add_output_results },
+		{ "output_last_render_timestamp_seconds", "gauge",
+		    "When the file was last written.", add_output_rendered },
 	};
 
 	for (size_t f = 0; f < MEM_COUNT(families); f++) {

@@ -41,7 +41,8 @@ collect_consul(const struct agent *a, struct problems *p)
 		add(p, CRITICAL, mem_printf("%s: %s", kv_address(a->kv), a->contact.err.text),
 		    "names keep what they have; no flip reaches this host", todo);
 	if (publisher_error(a->publisher)->code == ERR_CONFLICT)
-		add(p, WARNING, mem_printf("cannot publish: %s", publisher_error(a->publisher)->text),
+		add(p, WARNING,
+		    mem_printf("cannot publish: %s", publisher_error(a->publisher)->text),
 		    "`pointsman set` cannot see what this host serves",
 		    "stop the other agent, or give each its own node in the agent block");
 	if (a->state_err.code != ERR_NONE)
@@ -196,11 +197,10 @@ problems_to_json(const struct problems *p)
 	for (size_t i = 0; i < p->count; i++) {
 		const struct problem *one = &p->list[i];
 
-		json_array_append_new(list,
-		    json_pack("{s:s, s:o, s:s, s:s}", "severity",
-			one->is_critical ? "critical" : "warning", "what",
-			json_printable(one->what, strlen(one->what)), "why", one->why, "do",
-			one->todo));
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "severity",
+						one->is_critical ? "critical" : "warning", "what",
+						json_printable(one->what, strlen(one->what)), "why",
+						one->why, "do", one->todo));
 	}
 	return list;
 }

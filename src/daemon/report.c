@@ -93,9 +93,9 @@ names_json(const struct agent *a)
 	for (size_t i = 0; m != NULL && i < m->rejected_count; i++) {
 		const struct rejected *r = &m->rejected[i];
 
-		json_array_append_new(rejected,
-		    json_pack("{s:s, s:s, s:s, s:o}", "name", r->name, "value", r->value, "why",
-			r->why, "kept", string_or_null(r->kept)));
+		json_array_append_new(
+		    rejected, json_pack("{s:s, s:s, s:s, s:o}", "name", r->name, "value", r->value,
+				  "why", r->why, "kept", string_or_null(r->kept)));
 	}
 	for (size_t i = 0; m != NULL && i < m->count; i++) {
 		for (size_t k = 0; k < m->names[i].count; k++) {
@@ -139,7 +139,8 @@ guarded_json(const struct agent *a)
 		count = name_map_diff(output_map(a->outputs[i]), m, &changes);
 		for (size_t k = 0; k < count && k < DOCUMENT_NAMES_MAX; k++) {
 			if (changes[k].kind == NAME_REMOVED)
-				json_array_append_new(removed, json_string(changes[k].before->name));
+				json_array_append_new(
+				    removed, json_string(changes[k].before->name));
 			else
 				json_array_append_new(moved, report_change(&changes[k]));
 		}
@@ -187,12 +188,12 @@ report_add_document(const struct agent *a, struct str *out)
 		json_array_remove(problems, json_array_size(problems) - 1);
 	for (size_t i = 0; m != NULL && i < m->nodes->count; i++)
 		last_known += m->nodes->nodes[i].is_last_known;
-	j = json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:o, s:{s:I, s:I, s:I}, s:o, s:b, s:o}", "node",
-	    a->node, "version", PACKAGE_VERSION, "since", time_or_null(a->started_wall_s),
+	j = json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:o, s:{s:I, s:I, s:I}, s:o, s:b, s:o}",
+	    "node", a->node, "version", PACKAGE_VERSION, "since", time_or_null(a->started_wall_s),
 	    "generation", (json_int_t)report_generation(a), "index",
-	    (json_int_t)(m != NULL ? m->generation : 0), "map",
-	    m != NULL ? name_map_digest(m) : "", "outputs", outputs_json(a, output_json), "names",
-	    "total", (json_int_t)(m != NULL ? m->count : 0), "rejected",
+	    (json_int_t)(m != NULL ? m->generation : 0), "map", m != NULL ? name_map_digest(m) : "",
+	    "outputs", outputs_json(a, output_json), "names", "total",
+	    (json_int_t)(m != NULL ? m->count : 0), "rejected",
 	    (json_int_t)(m != NULL ? m->rejected_total : 0), "last_known", (json_int_t)last_known,
 	    "guarded", guarded_json(a), "hold", store_holds(a->store)->is_everything, "problems",
 	    problems);
@@ -224,9 +225,11 @@ report_add_names(const struct agent *a, struct str *out)
 	for (size_t i = 0; m != NULL && i < m->count; i++) {
 		const struct name *n = &m->names[i];
 
-		str_addf(out, "%s\n{\"name\":\"%s\",\"fqdn\":\"%s%s%s\",\"value\":\"%s\",\"held\":%s,",
-		    i > 0 ? "," : "", n->name, n->name, a->config->agent.domain[0] != '\0' ? "." : "",
-		    a->config->agent.domain, n->value, n->is_held ? "true" : "false");
+		str_addf(out,
+		    "%s\n{\"name\":\"%s\",\"fqdn\":\"%s%s%s\",\"value\":\"%s\",\"held\":%s,",
+		    i > 0 ? "," : "", n->name, n->name,
+		    a->config->agent.domain[0] != '\0' ? "." : "", a->config->agent.domain,
+		    n->value, n->is_held ? "true" : "false");
 		str_adds(out, "\"addresses\":[");
 		for (size_t k = 0; k < n->count; k++)
 			str_addf(out, "%s{\"address\":\"%s\",\"node\":\"%s\",\"last_known\":%s}",

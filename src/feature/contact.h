@@ -14,9 +14,9 @@
 /* All zero: never asked. */
 struct contact {
 	bool is_up;
-	int64_t last_ok_ms;   /* monotonic; 0: never */
-	int64_t since_wall_s; /* up or down since */
-	struct err err;	      /* the last failure while down */
+	int64_t last_ok_ms;             /* monotonic; 0: never */
+	int64_t since_wall_s;           /* up or down since */
+	struct err err;                 /* the last failure while down */
 	uint64_t errors[CONTACT_KINDS]; /* by err_code, since the start */
 };
 

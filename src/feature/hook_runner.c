@@ -82,7 +82,8 @@ slot_clear(struct slot *s)
 static void
 merge(json_t *older, json_t *newer)
 {
-	json_t *changes = json_object_get(older, "changes"), *more = json_object_get(newer, "changes");
+	json_t *changes = json_object_get(older, "changes"),
+	       *more = json_object_get(newer, "changes");
 
 	if (changes == NULL || more == NULL)
 		return;
@@ -162,10 +163,12 @@ run(struct hook *h)
 	struct str input = STR_INIT;
 	char index[64];
 	const char *env[] = { index, NULL };
-	struct exec_spec spec = { .argv = (const char *const *)h->config->command, .env = env,
+	struct exec_spec spec = { .argv = (const char *const *)h->config->command,
+		.env = env,
 		.limit_ms = h->config->limit_ms };
 
-	snprintf(index, sizeof(index), "CONSUL_INDEX=%llu", (unsigned long long)h->running.generation);
+	snprintf(
+	    index, sizeof(index), "CONSUL_INDEX=%llu", (unsigned long long)h->running.generation);
 	json_write(&input, h->running.document);
 	str_addc(&input, '\n');
 	spec.input = input.data;
@@ -192,7 +195,8 @@ run_next(struct hook *h)
 }
 
 void
-hook_runner_fire(struct hook_runner *r, enum hook_event event, uint64_t generation, json_t *document)
+hook_runner_fire(
+    struct hook_runner *r, enum hook_event event, uint64_t generation, json_t *document)
 {
 	json_object_set_new(document, "event", json_string(event_names[event]));
 	json_object_set_new(document, "generation", json_integer((json_int_t)generation));

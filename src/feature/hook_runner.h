@@ -30,8 +30,8 @@ void hook_runner_free(struct hook_runner *h); /* kills what runs */
  * Takes document. An event that waits and is replaced by a newer one of its kind is merged into it:
  * the members of its array "changes" come first.
  */
-void hook_runner_fire(struct hook_runner *h, enum hook_event event, uint64_t generation,
-    json_t *document);
+void hook_runner_fire(
+    struct hook_runner *h, enum hook_event event, uint64_t generation, json_t *document);
 
 /* The hooks that failed last time, one after the other: NULL at the end. */
 const char *hook_runner_failed(const struct hook_runner *h, size_t i, const char **why);

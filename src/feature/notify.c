@@ -97,9 +97,9 @@ check_process(pid_t pid, const struct config_output *c, struct err *e)
 		goto out;
 	comm.data[strcspn(comm.data, "\n")] = '\0';
 	if (strcmp(comm.data, c->process) != 0) {
-		err_set(e, ERR_CONFLICT, "pidfile %s is stale: process %d is %s, not %s; not signalled",
-		    c->pidfile, (int)pid, str_printable(shown, sizeof(shown), comm.data, comm.len),
-		    c->process);
+		err_set(e, ERR_CONFLICT,
+		    "pidfile %s is stale: process %d is %s, not %s; not signalled", c->pidfile,
+		    (int)pid, str_printable(shown, sizeof(shown), comm.data, comm.len), c->process);
 		goto out;
 	}
 	result = 0;

@@ -19,8 +19,8 @@ typedef void notify_done_fn(const struct err *e, void *arg);
 /* Whether the output has anybody to tell at all. */
 bool notify_is_wanted(const struct config_output *c);
 
-struct notify *notify_start(struct loop *l, const struct config_output *c, notify_done_fn *done,
-    void *arg);
+struct notify *notify_start(
+    struct loop *l, const struct config_output *c, notify_done_fn *done, void *arg);
 void notify_cancel(struct notify *n);
 
 #endif

@@ -123,7 +123,7 @@ is_over(const struct output *out)
 
 	output_report(out, &r);
 	return r.state == OUTPUT_GUARDED || r.state == OUTPUT_HELD || r.state == OUTPUT_FAILED ||
-	    r.err.code != ERR_NONE || (r.served != 0 && r.served == r.generation);
+	       r.err.code != ERR_NONE || (r.served != 0 && r.served == r.generation);
 }
 
 static void
@@ -165,7 +165,7 @@ tell(struct once *o, struct str *report)
 			str_addf(report, ": %s", r.err.text);
 		str_addc(report, '\n');
 		is_good = is_good && r.err.code == ERR_NONE && r.state != OUTPUT_HELD &&
-		    r.served == r.generation;
+			  r.served == r.generation;
 	}
 	return is_good;
 }

@@ -173,7 +173,8 @@ prove(struct output *o, const struct name_map *before)
 
 	if (before != NULL && before != o->map && before->generation == o->map->generation &&
 	    name_map_diff(before, o->map, &changes) > 0) {
-		const struct name *n = changes[0].after != NULL ? changes[0].after : changes[0].before;
+		const struct name *n =
+		    changes[0].after != NULL ? changes[0].after : changes[0].before;
 
 		snprintf(fqdn, sizeof(fqdn), "%s.%s", n->name, o->env.domain);
 		p.fqdn = fqdn;

@@ -17,12 +17,12 @@ struct loop;
 struct output;
 
 enum output_state {
-	OUTPUT_EMPTY,	/* nothing was ever written, or nothing is known yet */
+	OUTPUT_EMPTY,   /* nothing was ever written, or nothing is known yet */
 	OUTPUT_WRITTEN, /* in the file; not (yet) proven to be served */
-	OUTPUT_SERVED,	/* the resolver answers it */
+	OUTPUT_SERVED,  /* the resolver answers it */
 	OUTPUT_GUARDED, /* the new map is not believed; the file keeps what it has */
-	OUTPUT_HELD,	/* somebody holds everything; the same */
-	OUTPUT_FAILED,	/* could not be rendered, validated or written; the same, and tried again */
+	OUTPUT_HELD,    /* somebody holds everything; the same */
+	OUTPUT_FAILED,  /* could not be rendered, validated or written; the same, and tried again */
 };
 
 const char *output_state_name(enum output_state s); /* "served" */
@@ -50,7 +50,8 @@ struct output_env {
 };
 
 /* c and the strings of env live longer. Template errors and missing directories are found here. */
-struct output *output_new(const struct config_output *c, const struct output_env *env, struct err *e);
+struct output *output_new(
+    const struct config_output *c, const struct output_env *env, struct err *e);
 void output_free(struct output *o);
 
 /*
@@ -73,13 +74,14 @@ void output_offer(struct output *o, const struct output_offer *offer);
 struct output_report {
 	const struct config_output *config;
 	enum output_state state;
-	uint64_t generation;  /* in the file */
-	uint64_t served;      /* the newest that landed; 0: none since the start */
+	uint64_t generation; /* in the file */
+	uint64_t served;     /* the newest that landed; 0: none since the start */
 	char digest[FILE_DIGEST_SIZE];
 	int64_t since_wall_s; /* in this state */
-	struct err err;	      /* why it is not better than it is; ERR_NONE: it is as good as it gets */
+	struct err err; /* why it is not better than it is; ERR_NONE: it is as good as it gets */
 	bool is_owed;
-	double seen_ms, written_ms, served_ms; /* of the last flip, from Consul's answer on; 0: never */
+	double seen_ms, written_ms,
+	    served_ms; /* of the last flip, from Consul's answer on; 0: never */
 	int64_t rendered_wall_s;
 	uint64_t results[OUTPUT_RESULTS];
 	int64_t drift_wall_s; /* last time somebody else had changed the file; 0: never */

@@ -147,7 +147,8 @@ output_file_settle_debt(struct output *o)
 	o->record.is_owed = false;
 	o->record.pending_digest[0] = '\0';
 	if (record_save(o->record_path, &o->record, &e) != 0)
-		log_warning("output %s: cannot note that it is served: %s", o->config->name, e.text);
+		log_warning(
+		    "output %s: cannot note that it is served: %s", o->config->name, e.text);
 }
 
 /* --- backups ------------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ struct output {
 	/* the file */
 	char *record_path;
 	struct record record;
-	struct stat identity; /* of the file as we left it: a quick look tells whether it still is */
+	struct stat
+	    identity; /* of the file as we left it: a quick look tells whether it still is */
 	struct fswatch *fswatch;
 	uint64_t served;
 	struct output_report totals;
@@ -47,10 +48,16 @@ struct output {
 /* output_file.c */
 
 /* What the file is at start. */
-enum output_found { OUTPUT_FOUND_OURS, OUTPUT_FOUND_MISSING, OUTPUT_FOUND_EDITED, OUTPUT_FOUND_FOREIGN };
+enum output_found {
+	OUTPUT_FOUND_OURS,
+	OUTPUT_FOUND_MISSING,
+	OUTPUT_FOUND_EDITED,
+	OUTPUT_FOUND_FOREIGN
+};
 enum output_found output_file_adopt(struct output *o);
 /* Renders map into text and its digest into o->new_digest. */
-int output_file_render(struct output *o, const struct name_map *map, struct str *text, struct err *e);
+int output_file_render(
+    struct output *o, const struct name_map *map, struct str *text, struct err *e);
 /* Puts the staged file in place and remembers it. */
 int output_file_commit(struct output *o, uint64_t generation, struct err *e);
 /* Whether somebody else changed or removed the file since we left it. */

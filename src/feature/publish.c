@@ -49,8 +49,8 @@ struct publisher {
 static void
 set_state(struct publisher *p, enum state state)
 {
-	static const char *const names[] = { "none", "creating", "ready", "writing",
-		"renewing", "finishing" };
+	static const char *const names[] = { "none", "creating", "ready", "writing", "renewing",
+		"finishing" };
 
 	log_debug("publish %s: %s -> %s", p->key, names[p->state], names[state]);
 	p->state = state;

@@ -17,9 +17,9 @@ struct publisher;
 struct publisher_env {
 	struct loop *loop;
 	struct kv *kv;
-	const char *key;	/* "pointsman/agents/web-03" */
+	const char *key;          /* "pointsman/agents/web-03" */
 	const char *session_path; /* where the session's id is kept across a restart */
-	void (*write)(struct str *out, void *arg); /* appends the document of now */
+	void (*write)(struct str *out, void *arg);       /* appends the document of now */
 	void (*contact)(const struct err *e, void *arg); /* Consul answered, or not */
 	void *arg;
 };

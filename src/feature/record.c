@@ -65,9 +65,8 @@ record_save(const char *path, const struct record *r, struct err *e)
 	int n = snprintf(text, sizeof(text),
 	    "{\"generation\":%llu,\"digest\":\"%s\",\"pending_generation\":%llu,"
 	    "\"pending_digest\":\"%s\",\"owed\":%s}\n",
-	    (unsigned long long)r->generation, r->digest,
-	    (unsigned long long)r->pending_generation, r->pending_digest,
-	    r->is_owed ? "true" : "false");
+	    (unsigned long long)r->generation, r->digest, (unsigned long long)r->pending_generation,
+	    r->pending_digest, r->is_owed ? "true" : "false");
 
 	return file_replace_unsynced(path, text, (size_t)n, 0640, e);
 }

@@ -21,7 +21,7 @@ struct record {
 	char digest[FILE_DIGEST_SIZE]; /* of the file, "" before the first */
 	uint64_t pending_generation;
 	char pending_digest[FILE_DIGEST_SIZE]; /* "" when nothing is under way */
-	bool is_owed;	       /* whoever reads the file was not yet told, or did not yet prove it */
+	bool is_owed; /* whoever reads the file was not yet told, or did not yet prove it */
 };
 
 char *record_path(const char *state_dir, const char *output);

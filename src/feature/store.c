@@ -42,7 +42,8 @@ struct store {
 	bool was_catalog_fed, was_hold_fed;
 
 	struct canary canary;
-	uint64_t canary_index, hold_canary_index; /* modify_index of the canary: now, at the last hold */
+	uint64_t canary_index,
+	    hold_canary_index; /* modify_index of the canary: now, at the last hold */
 	bool was_canary_seen;
 
 	struct name_map *map, *good;
@@ -161,7 +162,7 @@ static bool
 is_same_entry(const struct kv_entry *a, const struct kv_entry *b)
 {
 	return a->modify_index == b->modify_index && a->value_len == b->value_len &&
-	    memcmp(a->value, b->value, a->value_len) == 0;
+	       memcmp(a->value, b->value, a->value_len) == 0;
 }
 
 /* Keeps an entry that the new answer does not have, or gives it up. */
@@ -232,7 +233,7 @@ merge(const struct feed *f, const struct kv_list *answer, bool is_consistent)
 	while (old.entry != NULL || i < answer->count) {
 		const struct kv_entry *new = i < answer->count ? &answer->entries[i] : NULL;
 		int order = old.entry == NULL ? 1
-		    : new == NULL	      ? -1
+			    : new == NULL     ? -1
 					      : strcmp(old.entry->key, new->key);
 
 		if (order < 0) {
@@ -273,7 +274,8 @@ look_for_canary(struct store *s)
 }
 
 size_t
-store_feed_keys(struct store *s, size_t feed, struct kv_answer *a, bool is_consistent, bool *is_news)
+store_feed_keys(
+    struct store *s, size_t feed, struct kv_answer *a, bool is_consistent, bool *is_news)
 {
 	struct feed *f = &s->feeds[feed];
 	struct merge m = merge(f, &a->list, is_consistent);
@@ -342,7 +344,7 @@ store_feed_hold(struct store *s, struct kv_answer *a)
 
 	for (size_t i = 0; !is_changed && i < a->list.count; i++)
 		is_changed = strcmp(s->hold.entries[i].key, a->list.entries[i].key) != 0 ||
-		    !is_same_entry(&s->hold.entries[i], &a->list.entries[i]);
+			     !is_same_entry(&s->hold.entries[i], &a->list.entries[i]);
 	kv_list_clear(&s->hold);
 	s->hold = a->list;
 	a->list = (struct kv_list){ 0 };
@@ -366,7 +368,7 @@ bool
 store_is_ready(const struct store *s)
 {
 	return s->feeds[0].was_fed && (s->feeds[1].prefix == NULL || s->feeds[1].was_fed) &&
-	    s->was_catalog_fed && s->was_hold_fed;
+	       s->was_catalog_fed && s->was_hold_fed;
 }
 
 const struct hold_set *
@@ -423,8 +425,8 @@ flatten_meta(const struct kv_node *n, const char **pool)
 static struct node_table *
 build_nodes(struct store *s)
 {
-	size_t room = s->catalog.count + s->feeds[0].list.count + s->feeds[1].list.count +
-	    store_kept_back(s);
+	size_t room =
+	    s->catalog.count + s->feeds[0].list.count + s->feeds[1].list.count + store_kept_back(s);
 	struct raw_node *raw = mem_array(room, sizeof(*raw));
 	size_t count = 0, meta_room = 0, prefix_len = strlen(s->nodes);
 	const char **pool, **next;
@@ -436,8 +438,9 @@ build_nodes(struct store *s)
 	for (size_t i = 0; i < s->catalog.count; i++) {
 		const struct kv_node *n = &s->catalog.nodes[i];
 
-		raw[count++] = (struct raw_node){ .node = n->node, .address = n->address,
-			.meta = flatten_meta(n, next) };
+		raw[count++] = (struct raw_node){
+			.node = n->node, .address = n->address, .meta = flatten_meta(n, next)
+		};
 		next += 2 * n->meta_count + 1;
 	}
 	for (size_t f = 0; f < STORE_FEEDS; f++) {
@@ -445,7 +448,8 @@ build_nodes(struct store *s)
 			if (!has_prefix(w.entry->key, s->nodes) || w.entry->key[prefix_len] == '\0')
 				continue;
 			raw[count++] = (struct raw_node){ .node = w.entry->key + prefix_len,
-				.address = w.entry->value, .is_override = true };
+				.address = w.entry->value,
+				.is_override = true };
 		}
 	}
 	nodes = node_table_build(raw, count, s->good);
@@ -460,8 +464,12 @@ build_map(struct store *s)
 	const struct feed *f = &s->feeds[0];
 	struct raw_name *raw = mem_array(f->list.count + f->absent_count, sizeof(*raw));
 	size_t prefix_len = strlen(s->names);
-	struct name_map_input in = { .generation = f->index, .raw = raw, .before = s->good,
-		.domain = s->domain, .held = is_name_held, .arg = s };
+	struct name_map_input in = { .generation = f->index,
+		.raw = raw,
+		.before = s->good,
+		.domain = s->domain,
+		.held = is_name_held,
+		.arg = s };
 	struct name_map *m;
 
 	for (struct walk w = walk_start(f); w.entry != NULL; walk_next(&w)) {
@@ -471,7 +479,8 @@ build_map(struct store *s)
 			continue;
 		/* A hidden NUL is shown to the map as one byte more: the terminator. */
 		raw[in.count++] = (struct raw_name){ .key = e->key + prefix_len,
-			.key_len = strlen(e->key) - prefix_len + e->has_nul_key, .value = e->value,
+			.key_len = strlen(e->key) - prefix_len + e->has_nul_key,
+			.value = e->value,
 			.value_len = e->value_len };
 	}
 	in.nodes = build_nodes(s);

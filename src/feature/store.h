@@ -32,7 +32,8 @@ void store_free(struct store *s);
 const char *store_prefix(const struct store *s, size_t feed);
 
 /* Receivers for watch_reader.feed and for the read of hold; they take the lists. */
-size_t store_feed_keys(struct store *s, size_t feed, struct kv_answer *a, bool is_consistent, bool *is_news);
+size_t store_feed_keys(
+    struct store *s, size_t feed, struct kv_answer *a, bool is_consistent, bool *is_news);
 void store_feed_nodes(struct store *s, struct kv_answer *a, bool *is_news);
 /* Returns whether anything changed. */
 bool store_feed_hold(struct store *s, struct kv_answer *a);
@@ -47,7 +48,7 @@ bool store_is_ready(const struct store *s);
 const struct hold_set *store_holds(const struct store *s);
 bool store_was_canary_seen(const struct store *s);
 const struct canary *store_canary(const struct store *s); /* of now; cluster is "" without one */
-size_t store_kept_back(const struct store *s);	  /* removals that wait for confirmation */
+size_t store_kept_back(const struct store *s);            /* removals that wait for confirmation */
 
 /*
  * The map of now: built when something changed. NULL when nothing was ever known. The good map is

@@ -18,6 +18,7 @@ char *store_disk_path(const char *state_dir);
  * (every save keeps one) and an error to report.
  */
 struct name_map *store_disk_load(const char *path, bool *was_canary_seen, struct err *e);
-int store_disk_save(const char *path, const struct name_map *m, bool was_canary_seen, struct err *e);
+int store_disk_save(
+    const char *path, const struct name_map *m, bool was_canary_seen, struct err *e);
 
 #endif

@@ -44,7 +44,7 @@ struct watch {
 
 	enum watch_state state;
 	uint64_t index;
-	struct kv_call *call;	  /* READING or FOLLOWING */
+	struct kv_call *call;     /* READING or FOLLOWING */
 	struct loop_timer *timer; /* PAUSED or BACKOFF */
 	int64_t backoff_ms, pause_ms;
 

@@ -27,10 +27,10 @@ struct watch;
 
 enum watch_state {
 	WATCH_STOPPED,
-	WATCH_READING,	 /* a consistent read is under way */
+	WATCH_READING,   /* a consistent read is under way */
 	WATCH_FOLLOWING, /* a blocking read is under way */
-	WATCH_PAUSED,	 /* a short rest: the last answer brought nothing new */
-	WATCH_BACKOFF,	 /* after an error */
+	WATCH_PAUSED,    /* a short rest: the last answer brought nothing new */
+	WATCH_BACKOFF,   /* after an error */
 };
 
 const char *watch_state_name(enum watch_state s);
