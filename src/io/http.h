@@ -18,50 +18,64 @@ struct http;
 struct http_call;
 
 struct http_peer {
-	const char *url;	 /* "http://127.0.0.1:8500", "https://…", "unix:///run/consul.sock" */
-	const char *ca_file;	 /* NULL: the system's */
-	const char *cert_file;	 /* NULL: none */
-	const char *key_file;
+	/* "http://127.0.0.1:8500", "https://consul.example:8501/prefix", "unix:///run/consul.sock" */
+	const char *url;
+	const char *ca_file;     /* NULL: the system's; else only this one */
+	const char *cert_file;   /* NULL: none */
+	const char *key_file;    /* NULL: in cert_file */
 	const char *server_name; /* name to verify instead of the URL's host, NULL: the host */
-	bool is_verified;	 /* false only when the operator said so */
-	const char *const *headers; /* "Name: value" sent with every request, NULL-terminated, or NULL */
+	bool is_verified;        /* false only when the operator said so */
+	const char *const
+	    *headers; /* "Name: value" sent with every request, NULL-terminated, or NULL */
 };
 
 struct http_request {
 	const char *method; /* "GET", "PUT", "DELETE", "POST" */
-	const char *path;   /* with the query, already percent-encoded */
+	const char *path;   /* with the query, already percent-encoded; begins with '/' */
 	const void *body;   /* copied */
 	size_t body_len;
-	int64_t limit_ms;     /* for the whole exchange */
-	size_t max_body;      /* a larger answer fails with ERR_LIMIT */
-	bool is_unpooled;     /* do not keep the connection afterwards */
+	int64_t limit_ms; /* for the whole exchange */
+	size_t max_body;  /* a larger answer fails with ERR_LIMIT */
 	/*
 	 * When set, body bytes go here as they arrive (only for status 200) instead of being
-	 * collected; returning -1 ends the call with ERR_PROTOCOL and what it left in e.
+	 * collected; arg is that of done. Returning -1 ends the call with what it left in e. It must
+	 * not start, cancel or free anything of this module.
 	 */
 	int (*on_body)(const char *data, size_t len, void *arg, struct err *e);
 };
 
 struct http_answer {
-	struct err err;	  /* code ERR_NONE: an answer came, whatever its status */
-	int status;	  /* 200, 404, 500 … ; 0 without an answer */
-	bool is_sent;	  /* on an error: the request may have reached the peer */
-	struct str body;  /* owned by the call: take it with str_take() or leave it */
-	/* X-Consul-Index and friends: NULL when the header is missing. Valid inside the callback. */
-	const char *(*header)(const struct http_answer *a, const char *name);
-	void *impl;
+	struct err err;  /* code ERR_NONE: an answer came, whatever its status */
+	int status;      /* 200, 404, 500 … ; 0 without an answer */
+	bool is_sent;    /* on an error: the request may have reached the peer */
+	struct str body; /* owned by the call: take it with str_take() or leave it */
+	void *impl;      /* for http_header() */
 };
 
 typedef void http_done_fn(struct http_answer *a, void *arg);
 
-/* NULL and an error for a URL we do not speak or TLS files that cannot be read. */
+/*
+ * NULL and an error for a URL we do not speak (ERR_CONFIG) or TLS files that cannot be read. A URL may
+ * hold no user, password, query or fragment. Proxies from the environment are not used, redirects not
+ * followed.
+ */
 struct http *http_new(struct loop *l, const struct http_peer *peer, struct err *e);
 void http_free(struct http *h); /* cancels what is under way */
 
-/* Never fails: errors come to done. */
+/* The peer's URL for messages, as it was given but for a final slash. Lives as long as h. */
+const char *http_url(const struct http *h);
+
+/*
+ * Never fails: errors come to done. The codes: ERR_UNREACHABLE (refused, not resolved, cut off),
+ * ERR_TIMEOUT, ERR_DENIED (TLS), ERR_CONFIG (a TLS file that is none), ERR_PROTOCOL, ERR_LIMIT, or
+ * what on_body said. Only a GET is ever repeated, once, when a kept connection turned out to be dead.
+ */
 struct http_call *http_start(
     struct http *h, const struct http_request *r, http_done_fn *done, void *arg);
-void http_cancel(struct http_call *c); /* done is not called */
+void http_cancel(struct http_call *c); /* done is not called; NULL is allowed */
+
+/* A header of the answer, NULL when it is missing. Valid inside done. */
+const char *http_header(const struct http_answer *a, const char *name);
 
 /* Percent-encodes a path segment or query value; keeps_slash leaves '/' as it is. */
 void http_add_encoded(struct str *s, const char *text, bool keeps_slash);
