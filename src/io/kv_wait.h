@@ -11,10 +11,18 @@ struct kv_waiter {
 	struct loop *loop;
 	struct kv *kv;
 	int64_t limit_ms; /* for each call */
-	/* Asked about ten times a second while waiting; true ends the wait with ERR_CANCELED. May be NULL. */
+	/*
+	 * Asked at least ten times a second while waiting; true ends the wait with ERR_CANCELED. May be
+	 * NULL.
+	 */
 	bool (*is_canceled)(void *arg);
 	void *arg;
 };
+
+/*
+ * A write to the KV whose wait ended early, by the limit or by is_canceled, is ERR_UNKNOWN: it may
+ * happen after we stopped waiting. Nothing here says ERR_CANCELED or ERR_TIMEOUT of a write under way.
+ */
 
 /* 0, or -1 with e. Lists and nodes are the caller's to clear. index may be NULL. */
 int kv_wait_get(struct kv_waiter *w, const char *key, struct kv_list *out, uint64_t *index, struct err *e);
