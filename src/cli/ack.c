@@ -16,19 +16,33 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 
 #define LOOK_MS 1000 /* a read blocks for so long at most, so that the progress is drawn */
 
+static const struct {
+	const char *word; /* "served by 3 of 3 agents" */
+	fleet_agent_fn *does;
+} kinds[] = {
+	[ACK_SERVED] = { "served by", fleet_agent_serves },
+	[ACK_SEEN] = { "known to", fleet_agent_sees },
+};
+
+static size_t
+count_done(const struct fleet *f, const struct ack *ack)
+{
+	return fleet_count(f, kinds[ack->kind].does, ack->generation);
+}
+
 /* One look: 1 all serve it, 0 not yet, -1 could not be read. */
 static int
-look(struct store *s, struct fleet *f, const struct ack *ack, int64_t wait_ms, struct err *e)
+look(struct client *client, struct fleet *f, const struct ack *ack, int64_t wait_ms, struct err *e)
 {
-	int rc = f->index == 0 ? fleet_load(f, s, e) : fleet_wait(f, s, wait_ms, e);
+	int rc = f->index == 0 ? fleet_load(f, client, e) : fleet_wait(f, client, wait_ms, e);
 
 	if (rc != 0)
 		return -1;
-	return fleet_serving(f, ack->generation) == f->alive;
+	return count_done(f, ack) == f->alive;
 }
 
 static void
@@ -37,23 +51,22 @@ draw(const struct cli *cli, const struct fleet *f, const struct ack *ack)
 	int64_t gone_us = clock_mono_us() - ack->started_us;
 
 	progress_draw(cli, "  agents on %" PRIu64 "  %zu/%zu   %.1f s of %.0f s", ack->generation,
-	    fleet_serving(f, ack->generation), f->alive, (double)gone_us / 1e6,
-	    (double)ack->limit_ms / 1e3);
+	    count_done(f, ack), f->alive, (double)gone_us / 1e6, (double)ack->limit_ms / 1e3);
 }
 
-/* Ends with everybody serving, at the limit, or interrupted. -1: the KV could not be read at the end. */
+/* Ends with all of them done, at the limit, or interrupted. -1: the KV could not be read at the end. */
 static int
-follow(
-    const struct cli *cli, struct store *s, struct fleet *f, const struct ack *ack, struct err *e)
+follow(const struct cli *cli, struct client *client, struct fleet *f, const struct ack *ack,
+    struct err *e)
 {
 	int64_t end_ms = ack->started_us / 1000 + ack->limit_ms, left_ms;
-	int rc = look(s, f, ack, 0, e);
+	int rc = look(client, f, ack, 0, e);
 
 	while (rc != 1 && !interrupt_is_pending(NULL) && (left_ms = end_ms - clock_mono_ms()) > 0) {
 		draw(cli, f, ack);
-		if (rc < 0 && store_sleep(s, left_ms < LOOK_MS ? left_ms : LOOK_MS) != 0)
+		if (rc < 0 && client_sleep(client, left_ms < LOOK_MS ? left_ms : LOOK_MS) != 0)
 			break;
-		rc = look(s, f, ack, left_ms < LOOK_MS ? left_ms : LOOK_MS, e);
+		rc = look(client, f, ack, left_ms < LOOK_MS ? left_ms : LOOK_MS, e);
 	}
 	progress_clear(cli);
 	return rc;
@@ -62,13 +75,13 @@ follow(
 /* --- what came of it ------------------------------------------------------------------------------- */
 
 static void
-print_agents(const struct cli *cli, const struct fleet *f, uint64_t generation)
+print_agents(const struct cli *cli, const struct fleet *f, const struct ack *ack)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		const struct fleet_agent *a = &f->agents[i];
 		struct str trouble = STR_INIT;
 
-		if (fleet_agent_serves(a, generation))
+		if (kinds[ack->kind].does(a, ack->generation))
 			continue;
 		fleet_agent_add_trouble(&trouble, a);
 		out_marked(cli, a->is_alive ? MARK_CRITICAL : MARK_WARNING,
@@ -81,7 +94,7 @@ print_agents(const struct cli *cli, const struct fleet *f, uint64_t generation)
 static enum exit_code
 print(const struct cli *cli, const struct fleet *f, const struct ack *ack, int64_t took_us)
 {
-	size_t serving = fleet_serving(f, ack->generation);
+	size_t done = count_done(f, ack);
 	char took[32];
 
 	str_duration(took, sizeof(took), took_us / 1000);
@@ -91,13 +104,13 @@ print(const struct cli *cli, const struct fleet *f, const struct ack *ack, int64
 	}
 	if (f->alive == 0)
 		out_marked(cli, MARK_CRITICAL, "no agent is alive: nobody serves this");
-	else if (serving == f->alive)
-		out_line("served by %zu of %zu agents in %s", serving, f->alive, took);
+	else if (done == f->alive)
+		out_line("%s %zu of %zu agents in %s", kinds[ack->kind].word, done, f->alive, took);
 	else
-		out_marked(cli, MARK_CRITICAL, "served by %zu of %zu agents after %s", serving,
-		    f->alive, took);
-	print_agents(cli, f, ack->generation);
-	return f->alive > 0 && serving == f->alive ? EXIT_DONE : EXIT_PROBLEM;
+		out_marked(cli, MARK_CRITICAL, "%s %zu of %zu agents after %s",
+		    kinds[ack->kind].word, done, f->alive, took);
+	print_agents(cli, f, ack);
+	return f->alive > 0 && done == f->alive ? EXIT_DONE : EXIT_PROBLEM;
 }
 
 static json_t *
@@ -109,7 +122,7 @@ to_json(const struct fleet *f, const struct ack *ack, int64_t took_us)
 		const struct fleet_agent *a = &f->agents[i];
 		struct str trouble = STR_INIT;
 
-		if (fleet_agent_serves(a, ack->generation))
+		if (kinds[ack->kind].does(a, ack->generation))
 			continue;
 		fleet_agent_add_trouble(&trouble, a);
 		json_array_append_new(a->is_alive ? stragglers : dead,
@@ -118,8 +131,8 @@ to_json(const struct fleet *f, const struct ack *ack, int64_t took_us)
 		str_clear(&trouble);
 	}
 	return json_pack("{s:I, s:I, s:f, s:o, s:o}", "agents", (json_int_t)f->alive, "served",
-	    (json_int_t)fleet_serving(f, ack->generation), "took_ms", (double)took_us / 1e3,
-	    "stragglers", stragglers, "not_alive", dead);
+	    (json_int_t)count_done(f, ack), "took_ms", (double)took_us / 1e3, "stragglers",
+	    stragglers, "not_alive", dead);
 }
 
 static enum exit_code
@@ -135,12 +148,12 @@ report_interrupted(const struct cli *cli, const struct ack *ack)
 }
 
 enum exit_code
-ack_wait(const struct cli *cli, struct store *s, const struct ack *ack, json_t **json)
+ack_wait(const struct cli *cli, struct client *client, const struct ack *ack, json_t **json)
 {
 	struct fleet f = { 0 };
 	struct err e;
 	enum exit_code code;
-	int rc = follow(cli, s, &f, ack, &e);
+	int rc = follow(cli, client, &f, ack, &e);
 	int64_t took_us = clock_mono_us() - ack->started_us;
 
 	if (interrupt_is_pending(NULL) && rc != 1) {

@@ -10,12 +10,18 @@
 #include "cli/exit_code.h"
 
 struct cli;
-struct store;
+struct client;
 
 #define ACK_LIMIT_MS 10000 /* --timeout, when it is not given */
 
+enum ack_kind {
+	ACK_SERVED, /* their files stand at the generation, proven where that is asked for */
+	ACK_SEEN,   /* they have read it: for a hold, under which nothing new is served */
+};
+
 struct ack {
-	uint64_t generation; /* what they have to serve */
+	enum ack_kind kind;
+	uint64_t generation;
 	int64_t started_us;  /* monotonic: when the write was under way */
 	int64_t limit_ms;
 	/* Printed when the wait is interrupted: what IS changed, and the command to undo it. */
@@ -28,6 +34,6 @@ struct ack {
  * -o json it prints nothing and leaves the outcome in *json (a new reference, for "acknowledged").
  */
 enum exit_code ack_wait(
-    const struct cli *cli, struct store *s, const struct ack *ack, json_t **json);
+    const struct cli *cli, struct client *client, const struct ack *ack, json_t **json);
 
 #endif

@@ -12,7 +12,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 #include "feature/template.h"
 
 /* The template as pointsmand will read it: parsed, and every name in it known. */
@@ -160,7 +160,7 @@ run_config_check(struct cli *cli, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if ((code = store_load_config(cli, &c)) != EXIT_DONE)
+	if ((code = client_load_config(cli, &c)) != EXIT_DONE)
 		return code;
 	if ((code = check_templates(cli, c)) == EXIT_DONE) {
 		if (cli->is_json)

@@ -13,7 +13,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 #include "cli/view.h"
 
 struct finding {
@@ -51,13 +51,13 @@ add_finding(struct findings *f, const char *what, bool is_ok, bool is_needed, co
 
 /* No key ever has the largest index: the condition fails after the right to write was found. */
 static void
-check_write(
-    struct findings *f, struct store *s, const char *tail, const char *what, const char *what_for)
+check_write(struct findings *f, struct client *client, const char *tail, const char *what,
+    const char *what_for)
 {
-	char *key = config_key(s->config, tail);
+	char *key = config_key(client->config, tail);
 	struct kv_op op = { .kind = KV_OP_CAS, .key = key, .value = "", .index = INT64_MAX };
 	struct err e;
-	int applied = kv_wait_put_if(&s->wait, &op, &e);
+	int applied = kv_wait_put_if(&client->wait, &op, &e);
 
 	if (applied < 0)
 		add_finding(f, what, false, true, "%s: %s", what_for, e.text);
@@ -67,27 +67,27 @@ check_write(
 }
 
 static void
-check_session(struct findings *f, struct store *s)
+check_session(struct findings *f, struct client *client)
 {
 	struct kv_session_spec spec = { .name = "pointsman init", .ttl_ms = 10000 };
 	char session[KV_SESSION_SIZE];
 	struct err e;
 
-	if (kv_wait_session_create(&s->wait, &spec, session, &e) != 0) {
+	if (kv_wait_session_create(&client->wait, &spec, session, &e) != 0) {
 		add_finding(
 		    f, "session", false, true, "agents could not show that they live: %s", e.text);
 		return;
 	}
-	kv_wait_session_destroy(&s->wait, session, NULL);
+	kv_wait_session_destroy(&client->wait, session, NULL);
 	add_finding(f, "session", true, true, "sessions may be made");
 }
 
 static void
-check_catalog(struct findings *f, const struct store *s, const struct view *v)
+check_catalog(struct findings *f, const struct client *client, const struct view *v)
 {
-	if (kv_is_file(s->kv))
+	if (kv_is_file(client->kv))
 		add_finding(f, "nodes", true, false, "%zu of %snodes/", v->map->nodes->count,
-		    s->config->consul.root);
+		    client->config->consul.root);
 	else if (v->catalog.count == 0)
 		add_finding(f, "nodes", false, true,
 		    "the catalog shows none: the token may lack "
@@ -115,9 +115,9 @@ check_canary(struct findings *f, const struct view *v, bool is_new)
 /* --- writing the canary ------------------------------------------------------------------------- */
 
 static enum exit_code
-write_canary(const struct cli *cli, struct store *s)
+write_canary(const struct cli *cli, struct client *client)
 {
-	char *key = config_name_key(s->config, CANARY_NAME);
+	char *key = config_name_key(client->config, CANARY_NAME);
 	struct str text = STR_INIT;
 	struct canary c;
 	struct write_result w;
@@ -128,10 +128,10 @@ write_canary(const struct cli *cli, struct store *s)
 	struct kv_op op = {
 		.kind = KV_OP_CAS, .key = key, .value = text.data, .value_len = text.len
 	};
-	store_write(s, &op, 1, &w);
+	client_write(client, &op, 1, &w);
 	/* Somebody else was first: it is there, which is what was wanted. */
 	code = w.state == WRITE_CONFLICT ? EXIT_DONE
-					 : store_report_write(cli, &w, "writing the canary");
+					 : client_report_write(cli, &w, "writing the canary");
 	str_clear(&text);
 	free(key);
 	return code;
@@ -140,26 +140,26 @@ write_canary(const struct cli *cli, struct store *s)
 /* --- output --------------------------------------------------------------------------------------- */
 
 static void
-print_next_steps(const struct store *s, const struct view *v)
+print_next_steps(const struct client *client, const struct view *v)
 {
 	const char *cluster_key = v->map->count == 0 ? "maindb" : v->map->names[0].name;
 
 	out_blank();
 	out_line("Next:");
 	if (v->map->nodes->count == 0)
-		out_line("  a node         %s", kv_is_file(s->kv)
+		out_line("  a node         %s", kv_is_file(client->kv)
 						    ? "put its address under nodes/ in the file"
 						    : "join it to Consul");
 	if (v->map->count == 0)
 		out_line("  a name         pointsman set maindb NODE");
 	out_line("  on each host   systemctl enable --now pointsmand");
 	out_line("  look           pointsman status; dig @127.0.0.1 %s.%s +short", cluster_key,
-	    s->config->agent.domain);
+	    client->config->agent.domain);
 }
 
 static enum exit_code
-print(const struct cli *cli, const struct store *s, const struct findings *f, const struct view *v,
-    bool is_new)
+print(const struct cli *cli, const struct client *client, const struct findings *f,
+    const struct view *v, bool is_new)
 {
 	json_t *list = json_array();
 	enum exit_code code = EXIT_DONE;
@@ -185,12 +185,12 @@ print(const struct cli *cli, const struct store *s, const struct findings *f, co
 	}
 	json_decref(list);
 	if (code == EXIT_DONE)
-		print_next_steps(s, v);
+		print_next_steps(client, v);
 	return code;
 }
 
 static enum exit_code
-init(struct cli *cli, struct store *s, struct view *v)
+init(struct cli *cli, struct client *client, struct view *v)
 {
 	struct findings f = { .count = 0 };
 	struct err e;
@@ -198,39 +198,39 @@ init(struct cli *cli, struct store *s, struct view *v)
 	bool is_new;
 
 	/* A consistent read: it is answered only by a leader that a quorum knows. */
-	if (view_load(v, s, &e) != 0)
+	if (view_load(v, client, &e) != 0)
 		return report_err(cli, &e, "reading the KV");
-	add_finding(&f, "kv", true, true, "%s answers%s", SHOWN(kv_address(s->kv)),
-	    kv_is_file(s->kv) ? "" : " and has a leader");
+	add_finding(&f, "kv", true, true, "%s answers%s", SHOWN(kv_address(client->kv)),
+	    kv_is_file(client->kv) ? "" : " and has a leader");
 	is_new = !v->has_canary;
 	if (is_new) {
-		if ((code = write_canary(cli, s)) != EXIT_DONE)
+		if ((code = write_canary(cli, client)) != EXIT_DONE)
 			return code;
 		view_clear(v);
-		if (view_load(v, s, &e) != 0)
+		if (view_load(v, client, &e) != 0)
 			return report_err(cli, &e, "reading the KV back");
 	}
 	check_canary(&f, v, is_new);
-	check_catalog(&f, s, v);
-	check_write(&f, s, "hold", "hold", "nothing could be held");
-	check_write(&f, s, "agents/.probe", "agents", "agents could not tell what they serve");
-	check_session(&f, s);
-	return print(cli, s, &f, v, is_new);
+	check_catalog(&f, client, v);
+	check_write(&f, client, "hold", "hold", "nothing could be held");
+	check_write(&f, client, "agents/.probe", "agents", "agents could not tell what they serve");
+	check_session(&f, client);
+	return print(cli, client, &f, v, is_new);
 }
 
 static enum exit_code
 run_init(struct cli *cli, int argc, char **argv)
 {
 	struct view v = { 0 };
-	struct store s;
+	struct client client;
 	enum exit_code code;
 
 	(void)argc;
 	(void)argv;
-	if ((code = store_open(&s, cli)) == EXIT_DONE)
-		code = init(cli, &s, &v);
+	if ((code = client_open(&client, cli)) == EXIT_DONE)
+		code = init(cli, &client, &v);
 	view_clear(&v);
-	store_close(&s);
+	client_close(&client);
 	return code;
 }
 

@@ -12,11 +12,11 @@
 #include "cli/near.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 #include "cli/view.h"
 
 struct names {
-	struct store store;
+	struct client client;
 	struct view view;
 	struct fleet fleet;
 	struct hold_set holds;
@@ -25,7 +25,7 @@ struct names {
 static uint64_t
 index_of(const struct names *n, const char *name)
 {
-	const struct kv_entry *entry = view_find(&n->view, &n->store, name);
+	const struct kv_entry *entry = view_find(&n->view, &n->client, name);
 
 	return entry != NULL ? entry->modify_index : 0;
 }
@@ -81,7 +81,7 @@ print_all(const struct cli *cli, const struct names *n)
 		add_row(t, n, &map->names[i], index_of(n, map->names[i].name));
 	table_print(t);
 	if (map->count == 0 && map->rejected_total == 0)
-		out_line("There are no names under %s yet.", SHOWN(n->store.config->consul.names));
+		out_line("There are no names under %s yet.", SHOWN(n->client.config->consul.names));
 	return code;
 }
 
@@ -213,11 +213,11 @@ load(const struct cli *cli, struct names *n)
 {
 	struct err e;
 
-	if (view_load(&n->view, &n->store, &e) != 0)
+	if (view_load(&n->view, &n->client, &e) != 0)
 		return report_err(cli, &e, "reading the names");
-	if (fleet_load(&n->fleet, &n->store, &e) != 0)
+	if (fleet_load(&n->fleet, &n->client, &e) != 0)
 		return report_err(cli, &e, "reading the agents");
-	if (view_load_holds(&n->holds, &n->store, &e) != 0)
+	if (view_load_holds(&n->holds, &n->client, &e) != 0)
 		return report_err(cli, &e, "reading the holds");
 	return EXIT_DONE;
 }
@@ -228,7 +228,8 @@ run_names(struct cli *cli, int argc, char **argv)
 	struct names n = { 0 };
 	enum exit_code code;
 
-	if ((code = store_open(&n.store, cli)) != EXIT_DONE || (code = load(cli, &n)) != EXIT_DONE)
+	if ((code = client_open(&n.client, cli)) != EXIT_DONE ||
+	    (code = load(cli, &n)) != EXIT_DONE)
 		;
 	else if (argc == 1)
 		code = show_one(cli, &n, argv[0]);
@@ -237,7 +238,7 @@ run_names(struct cli *cli, int argc, char **argv)
 	hold_set_clear(&n.holds);
 	fleet_clear(&n.fleet);
 	view_clear(&n.view);
-	store_close(&n.store);
+	client_close(&n.client);
 	return code;
 }
 

@@ -19,12 +19,12 @@
 #include "cli/near.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 #include "cli/view.h"
 
 struct flip {
 	struct cli *cli;
-	struct store store;
+	struct client client;
 	struct view view;
 	char name[NAME_SIZE];
 	char *wanted;                 /* the new value, normalised: "db3,db4"; NULL: unset */
@@ -77,16 +77,16 @@ load(struct flip *f)
 	enum exit_code code = EXIT_DONE;
 	struct err e;
 
-	if (view_load(&f->view, &f->store, &e) != 0)
+	if (view_load(&f->view, &f->client, &e) != 0)
 		return report_err(f->cli, &e, "reading the names");
-	if (view_load_holds(&holds, &f->store, &e) != 0)
+	if (view_load_holds(&holds, &f->client, &e) != 0)
 		return report_err(f->cli, &e, "reading the holds");
 	if ((hold = hold_set_find(&holds, f->name)) != NULL)
 		code = report_held(f, hold, holds.is_everything);
 	hold_set_clear(&holds);
-	f->entry = view_find(&f->view, &f->store, f->name);
+	f->entry = view_find(&f->view, &f->client, f->name);
 	f->key = f->entry != NULL ? mem_strdup(f->entry->key)
-				  : config_name_key(f->store.config, f->name);
+				  : config_name_key(f->client.config, f->name);
 	if (f->entry != NULL)
 		f->old = normalise(f->entry->value, f->entry->value_len);
 	return code;
@@ -129,7 +129,7 @@ refuse_unknown_node(const struct flip *f, const char *node)
 	for (size_t i = 0; i < nodes->count; i++)
 		near_offer(&near, nodes->nodes[i].node);
 	report_fact(&r, "node %s is not known, neither to the catalog nor under %snodes/", node,
-	    f->store.config->consul.root);
+	    f->client.config->consul.root);
 	if (f->old != NULL)
 		report_why(
 		    &r, "agents could not resolve it and would keep %s = %s", f->name, f->old);
@@ -138,12 +138,12 @@ refuse_unknown_node(const struct flip *f, const char *node)
 	if (near.best != NULL)
 		report_do(
 		    &r, "did you mean %s?  pointsman set %s %s", near.best, f->name, near.best);
-	if (kv_is_file(f->store.kv))
+	if (kv_is_file(f->client.kv))
 		report_do(
-		    &r, "give it an address under %snodes/%s", f->store.config->consul.root, node);
+		    &r, "give it an address under %snodes/%s", f->client.config->consul.root, node);
 	else
 		report_do(&r, "let it join Consul, or: consul kv put %snodes/%s ADDRESS",
-		    f->store.config->consul.root, node);
+		    f->client.config->consul.root, node);
 	return report_send(&r, f->cli, EXIT_REFUSED);
 }
 
@@ -168,7 +168,7 @@ resolve(struct flip *f)
 		.raw = &raw,
 		.count = 1,
 		.nodes = f->view.map->nodes,
-		.domain = f->store.config->agent.domain,
+		.domain = f->client.config->agent.domain,
 	};
 	struct name_map *map = name_map_build(&in);
 	enum exit_code code = EXIT_DONE;
@@ -247,7 +247,7 @@ generation_of(struct flip *f, const struct write_result *w)
 	struct view now = { 0 };
 	uint64_t generation = w->index;
 
-	if (generation == 0 && view_load(&now, &f->store, NULL) == 0)
+	if (generation == 0 && view_load(&now, &f->client, NULL) == 0)
 		generation = now.index;
 	view_clear(&now);
 	return generation;
@@ -277,13 +277,13 @@ write_and_wait(struct flip *f)
 	what = f->wanted != NULL ? mem_printf("%s = %s", f->name, f->wanted)
 				 : mem_printf("deleting %s", f->name);
 	ack.changed = what;
-	store_write(&f->store, &op, 1, &w);
-	code = store_report_write(f->cli, &w, what);
+	client_write(&f->client, &op, 1, &w);
+	code = client_report_write(f->cli, &w, what);
 	if (code == EXIT_DONE) {
 		ack.generation = generation_of(f, &w);
 		print_change(f, ack.generation, undo);
 		if (!option_is_set(f->cli, "no-wait"))
-			code = ack_wait(f->cli, &f->store, &ack, &acknowledged);
+			code = ack_wait(f->cli, &f->client, &ack, &acknowledged);
 		if (f->cli->is_json && (acknowledged != NULL || code == EXIT_DONE))
 			print_json(f, ack.generation, true, acknowledged);
 	}
@@ -300,7 +300,7 @@ clear(struct flip *f)
 	free(f->old);
 	free(f->key);
 	view_clear(&f->view);
-	store_close(&f->store);
+	client_close(&f->client);
 }
 
 static enum exit_code
@@ -350,7 +350,7 @@ run_set(struct cli *cli, int argc, char **argv)
 	enum exit_code code;
 
 	(void)argc;
-	if ((code = store_open(&f.store, cli)) != EXIT_DONE ||
+	if ((code = client_open(&f.client, cli)) != EXIT_DONE ||
 	    (code = parse_name(&f, argv[0])) != EXIT_DONE || (code = load(&f)) != EXIT_DONE ||
 	    (code = check_value(&f, argv[1])) != EXIT_DONE ||
 	    (code = check_expected(&f)) != EXIT_DONE)
@@ -408,7 +408,7 @@ run_unset(struct cli *cli, int argc, char **argv)
 	enum exit_code code;
 
 	(void)argc;
-	if ((code = store_open(&f.store, cli)) != EXIT_DONE ||
+	if ((code = client_open(&f.client, cli)) != EXIT_DONE ||
 	    (code = parse_name(&f, argv[0])) != EXIT_DONE || (code = load(&f)) != EXIT_DONE)
 		;
 	else if (f.entry == NULL)

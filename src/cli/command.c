@@ -11,13 +11,22 @@
 #include "cli/near.h"
 
 static const struct command *const table[] = {
+	&cmd_status,
 	&cmd_names,
+	&cmd_agents,
+	&cmd_drift,
+	&cmd_diff,
+	&cmd_history,
 	&cmd_set,
 	&cmd_unset,
+	&cmd_hold,
+	&cmd_release,
+	&cmd_accept,
 	&cmd_init,
 	&cmd_config_check,
 	&cmd_help,
 	&cmd_version,
+	&cmd_completion,
 };
 
 size_t

@@ -4,11 +4,20 @@
 
 #include "cli/command.h"
 
+extern const struct command cmd_accept;
+extern const struct command cmd_agents;
+extern const struct command cmd_completion;
 extern const struct command cmd_config_check;
+extern const struct command cmd_diff;
+extern const struct command cmd_drift;
 extern const struct command cmd_help;
+extern const struct command cmd_history;
+extern const struct command cmd_hold;
 extern const struct command cmd_init;
 extern const struct command cmd_names;
+extern const struct command cmd_release;
 extern const struct command cmd_set;
+extern const struct command cmd_status;
 extern const struct command cmd_unset;
 extern const struct command cmd_version;
 

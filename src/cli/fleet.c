@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/store.h"
+#include "cli/client.h"
 
 static char *
 printable(const char *text)
@@ -30,12 +30,13 @@ take_text(const json_t *object, const char *key)
 	return printable(json_get_string(object, key, ""));
 }
 
+/* 0 for what is missing, and for what can only be of another history of the KV. */
 static uint64_t
-take_index(const json_t *object, const char *key)
+take_generation(const json_t *object, const char *key, uint64_t modify_index)
 {
 	int64_t n = json_get_int(object, key, 0);
 
-	return n > 0 ? (uint64_t)n : 0;
+	return n > 0 && (uint64_t)n < modify_index ? (uint64_t)n : 0;
 }
 
 static void
@@ -44,9 +45,8 @@ parse_outputs(struct fleet_agent *a, const json_t *list, uint64_t modify_index)
 	const json_t *item;
 	size_t i;
 
-	a->serves = take_index(a->record, "generation"); /* without outputs: what it has */
-	if (a->serves >= modify_index)
-		a->serves = 0;
+	a->sees = take_generation(a->record, "index", modify_index);
+	a->serves = take_generation(a->record, "generation", modify_index); /* without outputs */
 	a->outputs = mem_array(json_array_size(list), sizeof(*a->outputs));
 	json_array_foreach (list, i, item) {
 		struct fleet_output *o = &a->outputs[a->output_count++];
@@ -56,11 +56,10 @@ parse_outputs(struct fleet_agent *a, const json_t *list, uint64_t modify_index)
 		o->state = take_text(item, "state");
 		o->digest = take_text(item, "digest");
 		o->error = take_text(item, "error");
-		o->generation = take_index(item, "generation");
-		if (o->generation >= modify_index)
-			o->generation = 0;
-		if (i == 0 || o->generation < a->serves)
-			a->serves = o->generation;
+		o->generation = take_generation(item, "generation", modify_index);
+		o->served = take_generation(item, "served", modify_index);
+		if (i == 0 || o->served < a->serves)
+			a->serves = o->served;
 	}
 }
 
@@ -118,14 +117,14 @@ fleet_parse(struct fleet *f, const struct kv_list *list, const char *prefix)
 }
 
 int
-fleet_load(struct fleet *f, struct store *s, struct err *e)
+fleet_load(struct fleet *f, struct client *client, struct err *e)
 {
-	char *prefix = config_key(s->config, "agents/");
+	char *prefix = config_key(client->config, "agents/");
 	struct kv_list list = { 0 };
 	uint64_t index;
 	int rc;
 
-	if ((rc = kv_wait_list(&s->wait, prefix, &list, &index, e)) == 0) {
+	if ((rc = kv_wait_list(&client->wait, prefix, &list, &index, e)) == 0) {
 		fleet_parse(f, &list, prefix);
 		f->index = index;
 	}
@@ -135,14 +134,14 @@ fleet_load(struct fleet *f, struct store *s, struct err *e)
 }
 
 int
-fleet_wait(struct fleet *f, struct store *s, int64_t wait_ms, struct err *e)
+fleet_wait(struct fleet *f, struct client *client, int64_t wait_ms, struct err *e)
 {
-	char *prefix = config_key(s->config, "agents/");
+	char *prefix = config_key(client->config, "agents/");
 	struct kv_list list = { 0 };
 	uint64_t index;
 	int rc;
 
-	rc = kv_wait_list_change(&s->wait, prefix, f->index, wait_ms, &list, &index, e);
+	rc = kv_wait_list_change(&client->wait, prefix, f->index, wait_ms, &list, &index, e);
 	if (rc == 0) {
 		fleet_clear(f);
 		fleet_parse(f, &list, prefix);
@@ -191,14 +190,26 @@ fleet_agent_serves(const struct fleet_agent *a, uint64_t generation)
 	return a->is_alive && a->is_readable && a->serves >= generation;
 }
 
+bool
+fleet_agent_sees(const struct fleet_agent *a, uint64_t generation)
+{
+	return a->is_alive && a->is_readable && a->sees >= generation;
+}
+
 size_t
-fleet_serving(const struct fleet *f, uint64_t generation)
+fleet_count(const struct fleet *f, fleet_agent_fn *does, uint64_t generation)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->count; i++)
-		n += fleet_agent_serves(&f->agents[i], generation);
+		n += does(&f->agents[i], generation);
 	return n;
+}
+
+size_t
+fleet_serving(const struct fleet *f, uint64_t generation)
+{
+	return fleet_count(f, fleet_agent_serves, generation);
 }
 
 const struct fleet_agent *
@@ -226,7 +237,7 @@ fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a)
 		for (size_t i = 0; i < a->output_count; i++) {
 			const struct fleet_output *o = &a->outputs[i];
 
-			if (o->error[0] == '\0' && o->generation > a->serves)
+			if (o->error[0] == '\0' && o->served > a->serves)
 				continue;
 			str_addf(out, "%s is %s%s%s", o->name, o->state,
 			    o->error[0] != '\0' ? ": " : "", o->error);

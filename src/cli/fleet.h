@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "io/kv.h"
 
-struct store;
+struct client;
 
 struct fleet_output {
 	char *name;
@@ -22,7 +22,8 @@ struct fleet_output {
 	char *state; /* "served", "written", "guarded", "held", "failed" */
 	char *digest;
 	char *error; /* "" when there is none */
-	uint64_t generation; /* the one it serves */
+	uint64_t generation; /* in the file */
+	uint64_t served;     /* the one that landed: proven, or written where no proof is asked for */
 };
 
 struct fleet_agent {
@@ -32,7 +33,8 @@ struct fleet_agent {
 	char *version;
 	char *since;
 	char *map; /* digest of the names and addresses it has */
-	uint64_t serves; /* the lowest generation of its outputs */
+	uint64_t sees; /* the index of the names that it has read */
+	uint64_t serves; /* the lowest that its outputs have landed */
 	struct fleet_output *outputs;
 	size_t output_count;
 	char *guarded_digest; /* of the map that waits for `pointsman accept`; "" */
@@ -49,12 +51,12 @@ struct fleet {
 	uint64_t index; /* for fleet_wait() */
 };
 
-int fleet_load(struct fleet *f, struct store *s, struct err *e);
+int fleet_load(struct fleet *f, struct client *client, struct err *e);
 /*
  * As fleet_load, as soon as something changed since f or after wait_ms. f is replaced, or left as it
  * is on an error.
  */
-int fleet_wait(struct fleet *f, struct store *s, int64_t wait_ms, struct err *e);
+int fleet_wait(struct fleet *f, struct client *client, int64_t wait_ms, struct err *e);
 void fleet_clear(struct fleet *f);
 
 /* From a list of the prefix agents/; pure, for fleet_load() and the tests. */
@@ -62,7 +64,11 @@ void fleet_parse(struct fleet *f, const struct kv_list *list, const char *prefix
 
 /* Alive, and every output at generation or later. */
 bool fleet_agent_serves(const struct fleet_agent *a, uint64_t generation);
-/* Alive agents that do. */
+/* Alive, and it has read the names at generation or later, whether or not it serves them. */
+bool fleet_agent_sees(const struct fleet_agent *a, uint64_t generation);
+/* How many agents do: fleet_agent_serves or fleet_agent_sees. */
+typedef bool fleet_agent_fn(const struct fleet_agent *a, uint64_t generation);
+size_t fleet_count(const struct fleet *f, fleet_agent_fn *does, uint64_t generation);
 size_t fleet_serving(const struct fleet *f, uint64_t generation);
 const struct fleet_agent *fleet_find(const struct fleet *f, const char *node);
 /* In one line: why it does not serve what it should: the first problem, error or state. */

@@ -100,6 +100,13 @@ out_json(json_t *document)
 }
 
 void
+out_clear_screen(const struct cli *cli)
+{
+	if (cli->is_terminal)
+		fputs("\033[H\033[J", stdout); /* ECMA-48: home, erase below */
+}
+
+void
 progress_draw(const struct cli *cli, const char *fmt, ...)
 {
 	char line[CLI_WIDTH_MAX + 1];
@@ -191,13 +198,18 @@ table_cell(struct table *t, const char *fmt, ...)
 }
 
 void
+table_free(struct table *t)
+{
+	scols_unref_table(t->scols);
+	free(t);
+}
+
+void
 table_print(struct table *t)
 {
 	if (scols_table_get_nlines(t->scols) > 0) {
-		/* Ours is buffered and smartcols writes to the same stream: the order is kept. */
 		scols_table_set_stream(t->scols, stdout);
 		scols_print_table(t->scols);
 	}
-	scols_unref_table(t->scols);
-	free(t);
+	table_free(t);
 }

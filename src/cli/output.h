@@ -28,6 +28,9 @@ void out_paragraph(const struct cli *cli, int indent, const char *text);
 /* Prints, and releases the document. */
 void out_json(json_t *document);
 
+/* On a terminal: an empty screen, for what is drawn again and again. */
+void out_clear_screen(const struct cli *cli);
+
 /* --- progress -------------------------------------------------------------------------------------- */
 
 /* One line that is drawn again and again on a terminal; nothing anywhere else. */
@@ -51,5 +54,6 @@ void table_row(struct table *t, enum mark m);
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints and frees; an empty table prints nothing. */
 void table_print(struct table *t);
+void table_free(struct table *t); /* without printing */
 
 #endif

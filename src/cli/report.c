@@ -51,6 +51,17 @@ shown(char out[SHOWN_SIZE], const char *text)
 	return str_printable(out, SHOWN_SIZE, text, strlen(text));
 }
 
+const char *
+shown_long(char out[SHOWN_LONG_SIZE], const char *text)
+{
+	struct str s = STR_INIT;
+
+	str_add_printable(&s, text, strlen(text), SHOWN_LONG_MAX);
+	snprintf(out, SHOWN_LONG_SIZE, "%s", str_text(&s));
+	str_clear(&s);
+	return out;
+}
+
 static void add_line(struct str *s, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 

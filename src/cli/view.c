@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "cli/near.h"
 #include "cli/report.h"
-#include "cli/store.h"
+#include "cli/client.h"
 
 /* What follows the prefix in the entry's key; NULL: it lies elsewhere. */
 static const char *
@@ -128,21 +128,21 @@ find_canary(struct view *v, const struct config *c)
 /* --- reading ------------------------------------------------------------------------------------- */
 
 int
-view_load(struct view *v, struct store *s, struct err *e)
+view_load(struct view *v, struct client *client, struct err *e)
 {
-	const struct config *c = s->config;
+	const struct config *c = client->config;
 	char *names_default = config_key(c, "names/"), *nodes = config_key(c, "nodes/");
 	char *both = config_key(c, "n");
 	bool is_default = strcmp(c->consul.names, names_default) == 0;
 	int rc = -1;
 
 	memset(v, 0, sizeof(*v));
-	if (kv_wait_list(&s->wait, is_default ? both : c->consul.names, &v->list, &v->index, e) !=
-	    0)
+	if (kv_wait_list(
+		&client->wait, is_default ? both : c->consul.names, &v->list, &v->index, e) != 0)
 		goto out;
-	if (!is_default && kv_wait_list(&s->wait, nodes, &v->list_nodes, NULL, e) != 0)
+	if (!is_default && kv_wait_list(&client->wait, nodes, &v->list_nodes, NULL, e) != 0)
 		goto out;
-	if (kv_wait_catalog_nodes(&s->wait, &v->catalog, e) != 0)
+	if (kv_wait_catalog_nodes(&client->wait, &v->catalog, e) != 0)
 		goto out;
 	build_map(v, c, nodes);
 	find_canary(v, c);
@@ -165,38 +165,38 @@ view_clear(struct view *v)
 }
 
 bool
-view_name_of(const struct store *s, const struct kv_entry *entry, char out[NAME_SIZE])
+view_name_of(const struct client *client, const struct kv_entry *entry, char out[NAME_SIZE])
 {
-	const char *tail = tail_of(entry, s->config->consul.names);
+	const char *tail = tail_of(entry, client->config->consul.names);
 
 	return tail != NULL && !entry->has_nul_key &&
 	       name_parse(tail, strlen(tail), out, NULL) == 0;
 }
 
 const struct kv_entry *
-view_find(const struct view *v, const struct store *s, const char *name)
+view_find(const struct view *v, const struct client *client, const char *name)
 {
-	char *key = config_name_key(s->config, name), other[NAME_SIZE];
+	char *key = config_name_key(client->config, name), other[NAME_SIZE];
 	const struct kv_entry *found = kv_list_find(&v->list, key);
 
 	free(key);
 	for (size_t i = 0; found == NULL && i < v->list.count; i++) {
 		const struct kv_entry *entry = &v->list.entries[i];
 
-		if (view_name_of(s, entry, other) && strcmp(other, name) == 0)
+		if (view_name_of(client, entry, other) && strcmp(other, name) == 0)
 			found = entry;
 	}
 	return found;
 }
 
 int
-view_load_holds(struct hold_set *out, struct store *s, struct err *e)
+view_load_holds(struct hold_set *out, struct client *client, struct err *e)
 {
-	char *key = config_key(s->config, "hold");
+	char *key = config_key(client->config, "hold");
 	struct kv_list list = { 0 };
 	int rc;
 
-	if ((rc = kv_wait_list(&s->wait, key, &list, NULL, e)) == 0)
+	if ((rc = kv_wait_list(&client->wait, key, &list, NULL, e)) == 0)
 		hold_set_load(out, &list, key);
 	kv_list_clear(&list);
 	free(key);

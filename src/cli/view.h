@@ -15,7 +15,7 @@
 #include "model/name_map.h"
 
 struct cli;
-struct store;
+struct client;
 
 struct view {
 	struct kv_list list;	 /* names, and in the default layout nodes/ too */
@@ -30,16 +30,16 @@ struct view {
 };
 
 /* Consistent reads. Clear it in any case. */
-int view_load(struct view *v, struct store *s, struct err *e);
+int view_load(struct view *v, struct client *client, struct err *e);
 void view_clear(struct view *v);
 
 /* The entry of a name, whatever the case of its key; NULL: there is none. */
-const struct kv_entry *view_find(const struct view *v, const struct store *s, const char *name);
+const struct kv_entry *view_find(const struct view *v, const struct client *client, const char *name);
 /* The name of a key below the names prefix, lower-cased into out; false when it is none. */
-bool view_name_of(const struct store *s, const struct kv_entry *entry, char out[NAME_SIZE]);
+bool view_name_of(const struct client *client, const struct kv_entry *entry, char out[NAME_SIZE]);
 
 /* The holds alone: one consistent read. */
-int view_load_holds(struct hold_set *out, struct store *s, struct err *e);
+int view_load_holds(struct hold_set *out, struct client *client, struct err *e);
 
 /* Says that there is no such name, and which is most like it; returns code. */
 enum exit_code view_report_unknown_name(

@@ -2,10 +2,10 @@
  * canary.h: the key <names>.pointsman. It has two jobs:
  *
  *   canary  a list of names that does not show it, once it has been seen, was filtered, wiped or
- * cut short, and is not believed (design, section 4); bell    `pointsman hold`, `release` and
- * `accept` write their own key and rewrite this one in ONE transaction. Agents watch the names
- * anyway, so they wake, see that its modify_index changed, and read the holds again before they use
- * the answer.
+ *           cut short, and is not believed (design, section 4);
+ *   bell    `pointsman hold`, `release` and `accept` write their own key and rewrite this one in
+ *           ONE transaction. Agents watch the names anyway, so they wake, see that its modify_index
+ *           changed, and read the holds again before they use the answer.
  */
 #ifndef FEATURE_CANARY_H
 #define FEATURE_CANARY_H
@@ -24,8 +24,7 @@
 struct canary {
 	char cluster[CANARY_CLUSTER_SIZE]; /* tells one KV from another; never changes */
 	char touched[CANARY_TOUCHED_SIZE];
-	char accepted[CANARY_ACCEPTED_SIZE]; /* the map an operator allowed past the guard; "": none
-					      */
+	char accepted[CANARY_ACCEPTED_SIZE]; /* the map allowed past the guard; "": none */
 };
 
 /*

@@ -28,8 +28,7 @@ void hold_parse(const struct kv_entry *entry, struct hold *out);
 /* Appends the value to be written. */
 void hold_add_text(struct str *out, const struct hold *h);
 
-/* --- all holds ---------------------------------------------------------------------------------
- */
+/* --- all holds --------------------------------------------------------------------------------- */
 
 struct hold_set {
 	bool is_everything; /* <root>hold: no name moves */
@@ -37,12 +36,11 @@ struct hold_set {
 	struct held_name {
 		char *name; /* as name_parse() writes it */
 		struct hold hold;
-	} * names; /* sorted by name */
+	} *names; /* sorted by name */
 	size_t count;
 };
 
-/* From a list of the prefix key ("pointsman/hold"): keys that only begin like it are passed over.
- */
+/* From a list of the prefix key ("pointsman/hold"); keys that only begin like it are passed over. */
 void hold_set_load(struct hold_set *out, const struct kv_list *list, const char *key);
 /* What holds this name, everything or by itself; NULL: nothing. */
 const struct hold *hold_set_find(const struct hold_set *s, const char *name);

@@ -1,8 +1,8 @@
 /*
- * store.h: the configuration and the KV for one run of a command, and writes that are verified.
+ * client.h: the configuration and the KV for one run of a command, and writes that are verified.
  */
-#ifndef CLI_STORE_H
-#define CLI_STORE_H
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
 
 #include <stdint.h>
 
@@ -14,9 +14,9 @@
 struct cli;
 struct loop;
 
-#define STORE_LIMIT_MS 10000 /* for each call: Consul holds a request about 7 s without a leader */
+#define CLIENT_LIMIT_MS 10000 /* for each call: Consul holds a request about 7 s without a leader */
 
-struct store {
+struct client {
 	struct config *config;
 	struct loop *loop;
 	struct kv *kv;
@@ -24,14 +24,16 @@ struct store {
 };
 
 /* The configuration alone; all its problems are reported. */
-enum exit_code store_load_config(const struct cli *cli, struct config **out);
+enum exit_code client_load_config(const struct cli *cli, struct config **out);
 
 /* Connects to nothing yet. Not EXIT_DONE: reported; close it anyway. */
-enum exit_code store_open(struct store *s, const struct cli *cli);
-void store_close(struct store *s);
+enum exit_code client_open(struct client *client, const struct cli *cli);
+/* The same without a word to the operator: 0 or -1. */
+int client_open_quietly(struct client *client, const struct cli *cli);
+void client_close(struct client *client);
 
 /* Waits while the loop runs: -1 when it was interrupted. */
-int store_sleep(struct store *s, int64_t ms);
+int client_sleep(struct client *client, int64_t ms);
 
 /* --- writes -------------------------------------------------------------------------------------- */
 
@@ -53,10 +55,10 @@ struct write_result {
  * KV_OP_CAS or KV_OP_DELETE_CAS: only what was read back is called done. An error of the
  * write may have happened before or behind the commit (facts/consul.md): the look decides.
  */
-void store_write(struct store *s, const struct kv_op *ops, size_t count, struct write_result *out);
+void client_write(struct client *client, const struct kv_op *ops, size_t count, struct write_result *out);
 
 /* Reports every state but WRITE_DONE; what is "maindb = db4". */
-enum exit_code store_report_write(
+enum exit_code client_report_write(
     const struct cli *cli, const struct write_result *w, const char *what);
 
 #endif

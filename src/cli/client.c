@@ -1,9 +1,9 @@
 /*
- * store.c: opens what every command needs. A write is not believed but read back: of 2,479 writes
+ * client.c: opens what every command needs. A write is not believed but read back: of 2,479 writes
  * that Consul answered with an error 46 had been committed (facts/consul.md), and a person who is told
  * "failed" would do the wrong thing next.
  */
-#include "cli/store.h"
+#include "cli/client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define READ_BACK_PAUSE_MS 500 /* between looks: an election takes some seconds */
 
 enum exit_code
-store_load_config(const struct cli *cli, struct config **out)
+client_load_config(const struct cli *cli, struct config **out)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 	struct str problems = STR_INIT;
@@ -41,55 +41,74 @@ store_load_config(const struct cli *cli, struct config **out)
 	return report_send(&r, cli, EXIT_USAGE);
 }
 
-enum exit_code
-store_open(struct store *s, const struct cli *cli)
+/* With a configuration: everything else. */
+static int
+connect_kv(struct client *client, struct err *e)
 {
 	struct kv_config kv;
-	struct err e;
-	enum exit_code code;
 
-	memset(s, 0, sizeof(*s));
-	if ((code = store_load_config(cli, &s->config)) != EXIT_DONE)
-		return code;
-	s->loop = loop_new();
-	config_kv(s->config, &kv);
-	if ((s->kv = kv_new(s->loop, &kv, &e)) == NULL)
-		return report_err(cli, &e, "opening the KV");
-	s->wait = (struct kv_waiter){
-		.loop = s->loop,
-		.kv = s->kv,
-		.limit_ms = STORE_LIMIT_MS,
+	client->loop = loop_new();
+	config_kv(client->config, &kv);
+	if ((client->kv = kv_new(client->loop, &kv, e)) == NULL)
+		return -1;
+	client->wait = (struct kv_waiter){
+		.loop = client->loop,
+		.kv = client->kv,
+		.limit_ms = CLIENT_LIMIT_MS,
 		.is_canceled = interrupt_is_pending,
 	};
-	return EXIT_DONE;
+	return 0;
+}
+
+enum exit_code
+client_open(struct client *client, const struct cli *cli)
+{
+	enum exit_code code;
+	struct err e;
+
+	memset(client, 0, sizeof(*client));
+	if ((code = client_load_config(cli, &client->config)) != EXIT_DONE)
+		return code;
+	return connect_kv(client, &e) == 0 ? EXIT_DONE : report_err(cli, &e, "opening the KV");
+}
+
+int
+client_open_quietly(struct client *client, const struct cli *cli)
+{
+	struct str problems = STR_INIT;
+
+	memset(client, 0, sizeof(*client));
+	client->config = config_load(cli->config_path, &problems, NULL);
+	str_clear(&problems);
+	return client->config != NULL ? connect_kv(client, NULL) : -1;
 }
 
 void
-store_close(struct store *s)
+client_close(struct client *client)
 {
-	kv_free(s->kv);
-	if (s->loop != NULL)
-		loop_free(s->loop);
-	config_free(s->config);
-	memset(s, 0, sizeof(*s));
+	kv_free(client->kv);
+	if (client->loop != NULL)
+		loop_free(client->loop);
+	config_free(client->config);
+	memset(client, 0, sizeof(*client));
 }
 
 static void
-sleep_uninterrupted(struct store *s, int64_t ms)
+sleep_uninterrupted(struct client *client, int64_t ms)
 {
 	int64_t end_ms = clock_mono_ms() + ms, left_ms;
 
 	while ((left_ms = end_ms - clock_mono_ms()) > 0)
-		loop_turn(s->loop, left_ms);
+		loop_turn(client->loop, left_ms);
 }
 
 int
-store_sleep(struct store *s, int64_t ms)
+client_sleep(struct client *client, int64_t ms)
 {
 	const int64_t slice_ms = 100; /* how long Ctrl-C may go unnoticed */
 
 	for (; ms > 0 && !interrupt_is_pending(NULL); ms -= slice_ms)
-		sleep_uninterrupted(s, ms < slice_ms ? ms : slice_ms);
+		sleep_uninterrupted(client, ms < slice_ms ? ms : slice_ms);
 	return interrupt_is_pending(NULL) ? -1 : 0;
 }
 
@@ -97,13 +116,13 @@ store_sleep(struct store *s, int64_t ms)
 
 /* Whether the key is as op would have it: 1 yes, 0 no, -1 it could not be read. */
 static int
-read_back(struct store *s, const struct kv_op *op, uint64_t *index, struct err *e)
+read_back(struct client *client, const struct kv_op *op, uint64_t *index, struct err *e)
 {
 	struct kv_list list;
 	const struct kv_entry *entry;
 	int is_there;
 
-	if (kv_wait_get(&s->wait, op->key, &list, NULL, e) != 0)
+	if (kv_wait_get(&client->wait, op->key, &list, NULL, e) != 0)
 		return -1;
 	entry = list.count > 0 ? &list.entries[0] : NULL;
 	*index = entry != NULL ? entry->modify_index : 0;
@@ -121,17 +140,17 @@ read_back(struct store *s, const struct kv_op *op, uint64_t *index, struct err *
  * pressed it during a write wants to know what became of that, and a second one ends the program.
  */
 static int
-read_back_patiently(struct store *s, const struct kv_op *op, uint64_t *index, struct err *e)
+read_back_patiently(struct client *client, const struct kv_op *op, uint64_t *index, struct err *e)
 {
-	struct kv_waiter saved = s->wait;
-	int64_t end_ms = clock_mono_ms() + s->wait.limit_ms;
+	struct kv_waiter saved = client->wait;
+	int64_t end_ms = clock_mono_ms() + client->wait.limit_ms;
 	int is_there;
 
-	s->wait.is_canceled = NULL;
-	while ((is_there = read_back(s, op, index, e)) < 0 && e->code != ERR_DENIED &&
+	client->wait.is_canceled = NULL;
+	while ((is_there = read_back(client, op, index, e)) < 0 && e->code != ERR_DENIED &&
 	       clock_mono_ms() < end_ms)
-		sleep_uninterrupted(s, READ_BACK_PAUSE_MS);
-	s->wait = saved;
+		sleep_uninterrupted(client, READ_BACK_PAUSE_MS);
+	client->wait = saved;
 	return is_there;
 }
 
@@ -143,14 +162,14 @@ is_in_doubt(const struct err *e)
 }
 
 void
-store_write(struct store *s, const struct kv_op *ops, size_t count, struct write_result *out)
+client_write(struct client *client, const struct kv_op *ops, size_t count, struct write_result *out)
 {
 	const struct kv_op *last = &ops[count - 1];
 	struct err look;
 	int applied, is_there;
 
 	memset(out, 0, sizeof(*out));
-	applied = kv_wait_txn(&s->wait, ops, count, &out->err);
+	applied = kv_wait_txn(&client->wait, ops, count, &out->err);
 	if (applied == 0) {
 		out->state = WRITE_CONFLICT;
 		return;
@@ -159,7 +178,7 @@ store_write(struct store *s, const struct kv_op *ops, size_t count, struct write
 		out->state = WRITE_NOT_DONE;
 		return;
 	}
-	is_there = read_back_patiently(s, last, &out->index, &look);
+	is_there = read_back_patiently(client, last, &out->index, &look);
 	if (applied > 0 || is_there > 0)
 		out->state = WRITE_DONE;
 	else if (is_there < 0)
@@ -169,7 +188,7 @@ store_write(struct store *s, const struct kv_op *ops, size_t count, struct write
 }
 
 enum exit_code
-store_report_write(const struct cli *cli, const struct write_result *w, const char *what)
+client_report_write(const struct cli *cli, const struct write_result *w, const char *what)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 

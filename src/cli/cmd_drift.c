@@ -1,0 +1,348 @@
+/*
+ * cmd_drift.c: every difference between what should be and what is, over all agents, one line a kind.
+ * An agent's own word is all there is about another host: what it serves, the digest of its names, and
+ * whether its resolver proved it. Two agents at one generation with different digests are the drift
+ * that nobody else would ever notice.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/fleet.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/view.h"
+
+struct drift {
+	const struct cli *cli;
+	const struct client *client;
+	const struct view *view;
+	const struct fleet *fleet;
+};
+
+/* What a kind found: how many, and a line for each. */
+struct findings {
+	size_t count;
+	struct str lines;
+};
+
+static void add(struct findings *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+add(struct findings *f, const char *fmt, ...)
+{
+	char *line = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&line, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	if (f->count++ > 0)
+		str_addc(&f->lines, '\n');
+	str_adds(&f->lines, line);
+	free(line);
+}
+
+/* --- the kinds -------------------------------------------------------------------------------------- */
+
+static void
+kv_vs_catalog(const struct drift *d, struct findings *f)
+{
+	const struct name_map *map = d->view->map;
+
+	for (size_t i = 0; i < map->rejected_count; i++)
+		add(f, "%s = %s: %s", map->rejected[i].name, map->rejected[i].value,
+		    map->rejected[i].why);
+}
+
+static void
+not_alive(const struct drift *d, struct findings *f)
+{
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		if (!d->fleet->agents[i].is_alive)
+			add(f, "%s: nobody knows what it serves, it was %" PRIu64,
+			    d->fleet->agents[i].node, d->fleet->agents[i].serves);
+	}
+}
+
+static void
+served_vs_kv(const struct drift *d, struct findings *f)
+{
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		const struct fleet_agent *a = &d->fleet->agents[i];
+		struct str trouble = STR_INIT;
+
+		if (!a->is_alive || fleet_agent_serves(a, d->view->index))
+			continue;
+		fleet_agent_add_trouble(&trouble, a);
+		add(f, "%s on %" PRIu64 " (want %" PRIu64 ")%s%s", a->node, a->serves,
+		    d->view->index, trouble.len > 0 ? ": " : "", str_text(&trouble));
+		str_clear(&trouble);
+	}
+}
+
+/* The digest that most of the agents at this generation have. */
+static const char *
+common_map(const struct fleet *fleet, uint64_t generation)
+{
+	const char *best = NULL;
+	size_t best_count = 0;
+
+	for (size_t i = 0; i < fleet->count; i++) {
+		const struct fleet_agent *a = &fleet->agents[i];
+		size_t n = 0;
+
+		if (!a->is_alive || a->sees != generation)
+			continue;
+		for (size_t k = 0; k < fleet->count; k++)
+			n += fleet->agents[k].is_alive && fleet->agents[k].sees == generation &&
+			     strcmp(fleet->agents[k].map, a->map) == 0;
+		if (n > best_count) {
+			best = a->map;
+			best_count = n;
+		}
+	}
+	return best;
+}
+
+static void
+agent_vs_agent(const struct drift *d, struct findings *f)
+{
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		const struct fleet_agent *a = &d->fleet->agents[i];
+		const char *common = a->is_alive ? common_map(d->fleet, a->sees) : NULL;
+
+		if (common != NULL && strcmp(common, a->map) != 0)
+			add(f, "%s has %.15s at %" PRIu64 ", others %.15s", a->node, a->map,
+			    a->sees, common);
+	}
+}
+
+static void
+file_vs_rendered(const struct drift *d, struct findings *f)
+{
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		const struct fleet_agent *a = &d->fleet->agents[i];
+
+		for (size_t k = 0; a->is_alive && k < a->output_count; k++) {
+			const struct fleet_output *o = &a->outputs[k];
+
+			if (strcmp(o->state, "failed") == 0 || strcmp(o->state, "empty") == 0)
+				add(f, "%s: %s is %s%s%s", a->node, o->name, o->state,
+				    o->error[0] != '\0' ? ": " : "", o->error);
+		}
+	}
+}
+
+/* In the file, but not landed: whoever reads the file was not told, or does not answer it. */
+static void
+resolver_vs_file(const struct drift *d, struct findings *f)
+{
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		const struct fleet_agent *a = &d->fleet->agents[i];
+
+		for (size_t k = 0; a->is_alive && k < a->output_count; k++) {
+			const struct fleet_output *o = &a->outputs[k];
+
+			if (o->generation > o->served)
+				add(f, "%s: file %" PRIu64 ", served %" PRIu64 "%s%s", a->node,
+				    o->generation, o->served, o->error[0] != '\0' ? ": " : "",
+				    o->error);
+		}
+	}
+}
+
+static const struct {
+	const char *name;
+	const char *title;
+	void (*find)(const struct drift *d, struct findings *f);
+} kinds[] = {
+	{ "kv_vs_catalog", "KV vs catalog", kv_vs_catalog },
+	{ "not_alive", "agents not alive", not_alive },
+	{ "served_vs_kv", "served vs KV", served_vs_kv },
+	{ "agent_vs_agent", "agent vs agent", agent_vs_agent },
+	{ "file_vs_rendered", "file vs rendered", file_vs_rendered },
+	{ "resolver_vs_file", "dnsmasq vs file", resolver_vs_file },
+};
+
+/* --- all agents ------------------------------------------------------------------------------------- */
+
+static json_t *
+lines_to_json(const struct str *lines)
+{
+	const char *line = str_text(lines);
+	json_t *list = json_array();
+
+	while (*line != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		json_array_append_new(list, json_printable(line, len));
+		line += len + (line[len] == '\n');
+	}
+	return list;
+}
+
+static void
+print_kind(const struct cli *cli, const char *title, const struct findings *f)
+{
+	const char *line = str_text(&f->lines);
+
+	out_marked(cli, f->count > 0 ? MARK_WARNING : MARK_NONE, "%-18s %zu", title, f->count);
+	while (*line != '\0') {
+		size_t len = strcspn(line, "\n");
+		char *one = mem_strndup(line, len);
+
+		out_paragraph(cli, 6, one);
+		free(one);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static enum exit_code
+show_all(const struct drift *d)
+{
+	json_t *doc = json_object();
+	size_t total = 0;
+
+	for (size_t i = 0; i < MEM_COUNT(kinds); i++) {
+		struct findings f = { 0, STR_INIT };
+
+		kinds[i].find(d, &f);
+		total += f.count;
+		if (d->cli->is_json)
+			json_object_set_new(doc, kinds[i].name, lines_to_json(&f.lines));
+		else
+			print_kind(d->cli, kinds[i].title, &f);
+		str_clear(&f.lines);
+	}
+	json_object_set_new(doc, "generation", json_integer((json_int_t)d->view->index));
+	json_object_set_new(doc, "agents", json_integer((json_int_t)d->fleet->alive));
+	if (d->cli->is_json)
+		out_json(json_incref(doc));
+	else if (total == 0)
+		out_line("%zu agents serve what the KV says, generation %" PRIu64, d->fleet->alive,
+		    d->view->index);
+	json_decref(doc);
+	return total > 0 ? EXIT_PROBLEM : EXIT_DONE;
+}
+
+/* --- one agent -------------------------------------------------------------------------------------- */
+
+/* On this very host its files can be looked at: are they what the agent says it wrote? */
+static const char *
+judge_file(const struct drift *d, const struct fleet_output *o)
+{
+	struct str text = STR_INIT;
+	char digest[FILE_DIGEST_SIZE];
+	const char *verdict = "";
+
+	for (size_t i = 0; i < d->client->config->output_count; i++) {
+		const struct config_output *c = &d->client->config->outputs[i];
+
+		if (strcmp(c->name, o->name) != 0 || strcmp(c->path, o->path) != 0)
+			continue;
+		if (file_read(c->path, MUSTACHE_OUTPUT_MAX, &text, NULL) != 0)
+			verdict = ", CANNOT BE READ here";
+		else if (strcmp(file_digest(digest, str_text(&text), text.len), o->digest) != 0)
+			verdict = ", DIFFERS on this host";
+		else
+			verdict = ", the same on this host";
+	}
+	str_clear(&text);
+	return verdict;
+}
+
+static void
+print_agent(const struct drift *d, const struct fleet_agent *a)
+{
+	out_line("%s  %s  since %s  version %s", a->node, a->is_alive ? "alive" : "NOT ALIVE",
+	    a->since[0] != '\0' ? a->since : "?", a->version);
+	out_line("  serves %" PRIu64 ", has seen %" PRIu64 ", wanted is %" PRIu64, a->serves,
+	    a->sees, d->view->index);
+	out_line("  names  %s", a->map);
+	for (size_t i = 0; i < a->output_count; i++) {
+		const struct fleet_output *o = &a->outputs[i];
+
+		out_line("  output %s %s  file %" PRIu64 "  served %" PRIu64, o->name, o->state,
+		    o->generation, o->served);
+		out_line("         %s", o->path);
+		out_line("         %s%s", o->digest, judge_file(d, o));
+		if (o->error[0] != '\0')
+			out_marked(d->cli, MARK_WARNING, "%s", o->error);
+	}
+	if (a->guarded_digest[0] != '\0')
+		out_marked(
+		    d->cli, MARK_CRITICAL, "guards %.19s: %s", a->guarded_digest, a->guarded_why);
+	for (size_t i = 0; i < a->problem_count; i++)
+		out_marked(d->cli, MARK_WARNING, "%s", a->problems[i]);
+}
+
+static enum exit_code
+show_one(const struct drift *d, const char *node)
+{
+	const struct fleet_agent *a = fleet_find(d->fleet, node);
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	if (a == NULL) {
+		report_fact(&r, "there is no agent %s", SHOWN(node));
+		report_do(&r, "pointsman agents    lists them");
+		return report_send(&r, d->cli, EXIT_PROBLEM);
+	}
+	if (d->cli->is_json)
+		out_json(
+		    json_pack("{s:s, s:b, s:I, s:I, s:O}", "node", a->node, "alive", a->is_alive,
+			"serves", (json_int_t)a->serves, "wanted", (json_int_t)d->view->index,
+			"record", a->is_readable ? a->record : json_null()));
+	else
+		print_agent(d, a);
+	return fleet_agent_serves(a, d->view->index) && a->problem_count == 0 ? EXIT_DONE
+									      : EXIT_PROBLEM;
+}
+
+static enum exit_code
+run_drift(struct cli *cli, int argc, char **argv)
+{
+	const char *node = option_text(cli, "agent");
+	struct client client;
+	struct view view = { 0 };
+	struct fleet fleet = { 0 };
+	struct drift d = { cli, &client, &view, &fleet };
+	enum exit_code code;
+	struct err e;
+
+	(void)argc;
+	(void)argv;
+	if ((code = client_open(&client, cli)) != EXIT_DONE)
+		goto out;
+	if (view_load(&view, &client, &e) != 0 || fleet_load(&fleet, &client, &e) != 0) {
+		code = report_err(cli, &e, "reading names and agents");
+		goto out;
+	}
+	code = node != NULL ? show_one(&d, node) : show_all(&d);
+out:
+	fleet_clear(&fleet);
+	view_clear(&view);
+	client_close(&client);
+	return code;
+}
+
+const struct command cmd_drift = {
+	.name = "drift",
+	.usage = "[--agent NODE]",
+	.help = "counts every difference between what should be and what is",
+	.about = "Over all agents: values that lead nowhere, agents that are not alive, behind, or at odds "
+		 "with the others, files that could not be written, resolvers that do not answer what "
+		 "is in the file. With --agent: all that one agent says of itself. Exit code 1 when "
+		 "there is any drift.",
+	.options = {
+		{ "agent", '\0', OPTION_TEXT, "NODE", "one agent, in detail" },
+	},
+	.run = run_drift,
+};

@@ -1,0 +1,351 @@
+/*
+ * cmd_status.c: the first thing to type at 3 a.m. What this host serves comes from its agent, over
+ * HTTP, so that it can be told with Consul down; what the fleet serves comes from the KV, so that it
+ * can be told with the agent down. Whoever does not answer is the first problem on the screen.
+ *
+ * With -o json it is the agent's own /v1/status; without an agent the same shape with what the KV
+ * knows.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/fleet.h"
+#include "cli/interrupt.h"
+#include "cli/local.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/client.h"
+#include "cli/trouble.h"
+#include "cli/view.h"
+#include "config.h"
+
+#define REFRESH_MS 1000
+
+struct status {
+	struct cli *cli;
+	struct client *client;
+	json_t *local; /* NULL: the agent did not answer */
+	bool has_kv;   /* the rest was read */
+	struct view view;
+	struct fleet fleet;
+	struct hold_set holds;
+	struct troubles troubles;
+	struct err local_err, kv_err;
+};
+
+/* --- gathering ----------------------------------------------------------------------------------- */
+
+static void
+load_kv(struct status *st)
+{
+	st->has_kv = view_load(&st->view, st->client, &st->kv_err) == 0 &&
+		     fleet_load(&st->fleet, st->client, &st->kv_err) == 0 &&
+		     view_load_holds(&st->holds, st->client, &st->kv_err) == 0;
+	if (!st->has_kv) {
+		trouble_add(&st->troubles, MARK_CRITICAL,
+		    "agents go on serving what they have, nothing can be changed",
+		    "systemctl status consul", "the KV cannot be read: %s", st->kv_err.text);
+		return;
+	}
+	trouble_add_view(&st->troubles, &st->view);
+	trouble_add_fleet(&st->troubles, &st->fleet, st->view.index);
+	if (st->fleet.count == 0)
+		trouble_add(&st->troubles, MARK_WARNING, "nobody serves names",
+		    "systemctl enable --now pointsmand", "no agent was ever started");
+}
+
+static void
+gather(struct status *st)
+{
+	st->local = local_fetch(st->client, "/v1/status", &st->local_err);
+	if (st->local == NULL)
+		trouble_add(&st->troubles, MARK_CRITICAL, "what this host serves is not known",
+		    "systemctl status pointsmand", "the agent of this host does not answer: %s",
+		    st->local_err.text);
+	else
+		trouble_add_reported(&st->troubles, json_object_get(st->local, "problems"));
+	load_kv(st);
+}
+
+static void
+clear(struct status *st)
+{
+	json_decref(st->local);
+	view_clear(&st->view);
+	fleet_clear(&st->fleet);
+	hold_set_clear(&st->holds);
+	trouble_clear(&st->troubles);
+}
+
+static enum exit_code
+code_of(const struct status *st)
+{
+	if (st->local == NULL && !st->has_kv)
+		return EXIT_UNREACHABLE;
+	return st->troubles.count > 0 ? EXIT_PROBLEM : EXIT_DONE;
+}
+
+/* --- the head -------------------------------------------------------------------------------------- */
+
+/* "up 41d": since the ISO time that the agent's record has; nothing when it cannot be read. */
+static void
+add_uptime(struct str *out, const struct status *st, const char *node)
+{
+	const struct fleet_agent *a = fleet_find(&st->fleet, node);
+	char text[32];
+	struct tm tm;
+
+	memset(&tm, 0, sizeof(tm));
+	if (a == NULL || strptime(a->since, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
+		return;
+	str_addf(out, " up %s",
+	    str_duration(text, sizeof(text), (clock_wall_s() - (int64_t)timegm(&tm)) * 1000));
+}
+
+static void
+add_local(struct str *out, const struct status *st)
+{
+	const json_t *consul = json_object_get(st->local, "consul");
+	const char *node = SHOWN(json_get_string(st->local, "node", "?"));
+	char ago[32];
+
+	str_addf(out, "  generation %" PRId64, json_get_int(st->local, "generation", 0));
+	if (json_get_bool(consul, "up", false))
+		str_addf(out, "  consul %s ago",
+		    str_duration(ago, sizeof(ago), json_get_int(consul, "last_contact_ms", 0)));
+	else
+		str_addf(
+		    out, "  consul DOWN since %s", SHOWN(json_get_string(consul, "since", "?")));
+	str_addf(out, "  agent %s", node);
+	add_uptime(out, st, node);
+}
+
+static void
+print_head(const struct status *st)
+{
+	struct str line = STR_INIT;
+
+	str_adds(&line, "pointsman");
+	if (st->local != NULL)
+		add_local(&line, st);
+	else if (st->has_kv)
+		str_addf(&line, "  generation %" PRIu64 "  agent DOWN", st->view.index);
+	out_paragraph(st->cli, 0, str_text(&line));
+	str_clear(&line);
+	if (!st->has_kv)
+		return;
+	str_addf(&line, "agents %zu/%zu serve %" PRIu64, fleet_serving(&st->fleet, st->view.index),
+	    st->fleet.count, st->view.index);
+	if (st->holds.is_everything)
+		str_addf(&line, "   HOLD since %s by %s: %s", st->holds.everything.since,
+		    st->holds.everything.who, st->holds.everything.reason);
+	else if (st->holds.count > 0)
+		str_addf(&line, "   hold: %zu names", st->holds.count);
+	else
+		str_adds(&line, "   hold: none");
+	out_paragraph(st->cli, 0, str_text(&line));
+	str_clear(&line);
+}
+
+/* --- the names -------------------------------------------------------------------------------------- */
+
+static bool
+is_last_known(const struct status *st, const char *name)
+{
+	const json_t *list = json_object_get(json_object_get(st->local, "names"), "last_known");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		const char *text = json_string_value(item);
+
+		if (text != NULL && strcmp(text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the name's row if something is to be seen there, or with --all. */
+static bool
+add_row(struct table *t, const struct status *st, const struct name *name)
+{
+	const struct kv_entry *entry = view_find(&st->view, st->client, name->name);
+	size_t served = fleet_serving(&st->fleet, entry != NULL ? entry->modify_index : 0);
+	const char *note = "";
+	enum mark mark = MARK_OK;
+
+	if (served < st->fleet.alive)
+		mark = MARK_WARNING;
+	if (hold_set_find(&st->holds, name->name) != NULL)
+		note = "held";
+	if (is_last_known(st, name->name)) {
+		note = "last known";
+		mark = MARK_WARNING;
+	}
+	if (mark == MARK_OK && !option_is_set(st->cli, "all"))
+		return false;
+	table_row(t, mark);
+	table_cell(t, "%s", name->name);
+	table_cell(t, "%s", name->value);
+	table_cell(t, "%s", name->addresses[0].address);
+	table_cell(t, "%s", note);
+	table_cell(t, "%zu/%zu", served, st->fleet.alive);
+	return true;
+}
+
+static void
+print_names(const struct status *st)
+{
+	const struct name_map *map = st->view.map;
+	struct table *t = table_new(st->cli);
+	size_t shown_count = 0;
+
+	table_column(t, "NAME", COLUMN_LONG);
+	table_column(t, "NODE", COLUMN_LONG);
+	table_column(t, "ADDRESS", COLUMN_TEXT);
+	table_column(t, "NOTE", COLUMN_TEXT);
+	table_column(t, "SERVED", COLUMN_NUMBER);
+	for (size_t i = 0; i < map->count; i++)
+		shown_count += add_row(t, st, &map->names[i]);
+	table_print(t);
+	if (shown_count == 0)
+		out_line("%zu names, all ok%s", map->count, map->count > 0 ? "  (--all)" : "");
+	else if (shown_count < map->count)
+		out_line("  ... %zu more, all ok  (--all)", map->count - shown_count);
+}
+
+static void
+print_text(struct status *st)
+{
+	print_head(st);
+	if (st->has_kv) {
+		out_blank();
+		print_names(st);
+	}
+	if (st->troubles.count > 0)
+		out_blank();
+	trouble_print(st->cli, &st->troubles);
+}
+
+/* --- JSON --------------------------------------------------------------------------------------- */
+
+/* The shape of /v1/status, filled by the KV. */
+static json_t *
+without_agent(const struct status *st)
+{
+	json_t *rejected = json_array(), *doc;
+	size_t total = st->has_kv ? st->view.map->count : 0;
+
+	for (size_t i = 0; st->has_kv && i < st->view.map->rejected_count; i++) {
+		const struct rejected *r = &st->view.map->rejected[i];
+
+		json_array_append_new(rejected, json_pack("{s:s, s:s, s:s, s:n}", "name", r->name,
+						    "value", r->value, "why", r->why, "kept"));
+	}
+	doc = json_pack("{s:s?, s:n, s:n, s:I, s:{s:b, s:n, s:n, s:s?}, s:[], "
+			"s:{s:I, s:o, s:[]}, s:o}",
+	    "node", st->client->config->agent.node, "version", "generation", "index",
+	    (json_int_t)st->view.index, "consul", "up", st->has_kv, "last_contact_ms", "since",
+	    "error", st->has_kv ? NULL : st->kv_err.text, "outputs", "names", "total",
+	    (json_int_t)total, "rejected", rejected, "last_known", "problems",
+	    trouble_to_json(&st->troubles));
+	return doc;
+}
+
+/* --- the command ----------------------------------------------------------------------------------- */
+
+static enum exit_code
+show(struct cli *cli, struct client *client)
+{
+	struct status st = { .cli = cli, .client = client };
+	enum exit_code code;
+
+	gather(&st);
+	code = code_of(&st);
+	if (interrupt_is_pending(NULL))
+		code = EXIT_STOPPED;
+	else if (cli->is_json)
+		out_json(st.local != NULL ? json_incref(st.local) : without_agent(&st));
+	else
+		print_text(&st);
+	clear(&st);
+	return code;
+}
+
+/* A line whenever it changed, for a log: "2026-11-21T22:37:04Z generation 8812 agents 3/3 problems 0" */
+static void
+log_change(struct cli *cli, struct client *client, struct str *last)
+{
+	struct status st = { .cli = cli, .client = client };
+	struct str line = STR_INIT;
+	char now[CLOCK_ISO_SIZE];
+
+	gather(&st);
+	str_addf(&line, "generation %" PRIu64 " agents %zu/%zu problems %zu", st.view.index,
+	    fleet_serving(&st.fleet, st.view.index), st.fleet.count, st.troubles.count);
+	if (strcmp(str_text(&line), str_text(last)) != 0 && !interrupt_is_pending(NULL)) {
+		out_line("%s %s", clock_iso(now, clock_wall_s()), str_text(&line));
+		fflush(stdout);
+	}
+	str_clear(last);
+	*last = line;
+	clear(&st);
+}
+
+/* Until Ctrl-C, which is how one leaves it. */
+static enum exit_code
+watch(struct cli *cli, struct client *client)
+{
+	struct str last = STR_INIT;
+
+	while (!interrupt_is_pending(NULL) && !ferror(stdout)) {
+		if (cli->is_terminal && !cli->is_json) {
+			out_clear_screen(cli);
+			show(cli, client);
+			fflush(stdout);
+		} else if (cli->is_json) {
+			show(cli, client);
+			fflush(stdout);
+		} else {
+			log_change(cli, client, &last);
+		}
+		client_sleep(client, REFRESH_MS);
+	}
+	str_clear(&last);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+run_status(struct cli *cli, int argc, char **argv)
+{
+	struct client client;
+	enum exit_code code;
+
+	(void)argc;
+	(void)argv;
+	if ((code = client_open(&client, cli)) == EXIT_DONE)
+		code = option_is_set(cli, "watch") ? watch(cli, &client) : show(cli, &client);
+	client_close(&client);
+	return code;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.usage = "[-w] [--all]",
+	.help = "tells how things are: this host, the fleet, what is wrong",
+	.about = "What this host serves, how many agents serve the newest generation, names that "
+		 "something is wrong with, and for each problem what to type. Exit code 0 when all is "
+		 "well, 1 when something is wrong, 7 when neither the agent nor Consul answers.",
+	.options = {
+		{ "watch", 'w', OPTION_FLAG, NULL, "again every second, until Ctrl-C" },
+		{ "all", '\0', OPTION_FLAG, NULL, "every name, also those that are well" },
+	},
+	.run = run_status,
+};

@@ -1,0 +1,162 @@
+/* trouble.c: a list of problems, and where they come from. */
+#include "cli/trouble.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/fleet.h"
+#include "cli/report.h"
+#include "cli/view.h"
+
+#define REJECTED_SHOWN 10 /* of a prefix full of noise the first are enough */
+
+void
+trouble_add(
+    struct troubles *t, enum mark mark, const char *why, const char *todo, const char *fmt, ...)
+{
+	struct trouble *one;
+	va_list ap;
+
+	t->list = mem_grow(t->list, t->count + 1, sizeof(*t->list));
+	one = &t->list[t->count++];
+	one->mark = mark;
+	one->why = mem_strdup(why != NULL ? why : "");
+	one->todo = mem_strdup(todo != NULL ? todo : "");
+	va_start(ap, fmt);
+	if (vasprintf(&one->what, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+}
+
+void
+trouble_clear(struct troubles *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		free(t->list[i].what);
+		free(t->list[i].why);
+		free(t->list[i].todo);
+	}
+	free(t->list);
+	memset(t, 0, sizeof(*t));
+}
+
+/* --- where they come from ---------------------------------------------------------------------- */
+
+void
+trouble_add_reported(struct troubles *t, const json_t *problems)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (problems, i, item) {
+		bool is_critical =
+		    strcmp(json_get_string(item, "severity", "critical"), "critical") == 0;
+
+		trouble_add(t, is_critical ? MARK_CRITICAL : MARK_WARNING,
+		    SHOWN_LONG(json_get_string(item, "why", "")),
+		    SHOWN_LONG(json_get_string(item, "do", "")), "%s",
+		    SHOWN_LONG(json_get_string(item, "what", "")));
+	}
+}
+
+void
+trouble_add_view(struct troubles *t, const struct view *v)
+{
+	const struct name_map *map = v->map;
+
+	if (!v->has_canary)
+		trouble_add(t, MARK_WARNING,
+		    "without it a list of names that was cut short cannot "
+		    "be told from a real one",
+		    "pointsman init", "there is no canary");
+	for (size_t i = 0; i < map->rejected_count && i < REJECTED_SHOWN; i++) {
+		char *todo = mem_printf("pointsman set %s NODE", map->rejected[i].name);
+
+		trouble_add(t, MARK_CRITICAL, "agents keep its last good value", todo,
+		    "%s = %s: %s", map->rejected[i].name, map->rejected[i].value,
+		    map->rejected[i].why);
+		free(todo);
+	}
+	if (map->rejected_total > REJECTED_SHOWN)
+		trouble_add(t, MARK_CRITICAL, NULL, "pointsman names",
+		    "%zu more values are refused", map->rejected_total - REJECTED_SHOWN);
+}
+
+static void
+add_agent(struct troubles *t, const struct fleet_agent *a, uint64_t generation)
+{
+	struct str trouble = STR_INIT;
+	char *todo;
+
+	if (a->guarded_digest[0] != '\0') {
+		todo = mem_printf("pointsman accept %.19s", a->guarded_digest);
+		trouble_add(t, MARK_CRITICAL, a->guarded_why, todo, "%s guards a map", a->node);
+		free(todo);
+		return;
+	}
+	if (a->is_alive && fleet_agent_serves(a, generation))
+		return;
+	fleet_agent_add_trouble(&trouble, a);
+	todo = mem_printf("pointsman drift --agent %s", a->node);
+	if (!a->is_alive)
+		trouble_add(t, MARK_CRITICAL, "nobody knows what that host serves", todo,
+		    "%s is not alive, it served %" PRIu64 " last", a->node, a->serves);
+	else
+		trouble_add(t, MARK_WARNING, str_text(&trouble), todo,
+		    "%s serves %" PRIu64 " instead of %" PRIu64, a->node, a->serves, generation);
+	free(todo);
+	str_clear(&trouble);
+}
+
+void
+trouble_add_fleet(struct troubles *t, const struct fleet *f, uint64_t generation)
+{
+	for (size_t i = 0; i < f->count; i++)
+		add_agent(t, &f->agents[i], generation);
+}
+
+/* --- output --------------------------------------------------------------------------------------- */
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct trouble *x = a, *y = b;
+
+	if (x->mark != y->mark)
+		return x->mark > y->mark ? -1 : 1;
+	return strcmp(x->what, y->what);
+}
+
+void
+trouble_print(const struct cli *cli, struct troubles *t)
+{
+	if (t->count > 1)
+		qsort(t->list, t->count, sizeof(*t->list), compare);
+	for (size_t i = 0; i < t->count; i++) {
+		const struct trouble *one = &t->list[i];
+
+		out_marked(
+		    cli, one->mark, "%s%s%s", one->what, one->why[0] != '\0' ? ": " : "", one->why);
+		if (one->todo[0] != '\0')
+			out_paragraph(cli, 5, one->todo);
+	}
+}
+
+json_t *
+trouble_to_json(const struct troubles *t)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < t->count; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:s, s:s}", "severity",
+			      t->list[i].mark == MARK_CRITICAL ? "critical" : "warning", "what",
+			      t->list[i].what, "why", t->list[i].why, "do", t->list[i].todo));
+	return list;
+}
