@@ -1,10 +1,7 @@
 /*
- * test_mustache.c: the template engine. First what the official specification does not say and we
- * promise (escapes, strictness, messages, limits, check), as tables; then every case of the
- * specification itself, from the folder MUSTACHE_SPEC_DIR or ../shared/data/mustache-spec beside the
- * source tree. Where that is not there, the last line of the output says so.
+ * test_mustache.c: what the official specification does not say and we promise: escapes, strictness,
+ * messages, limits, check. The specification itself is the work of test_mustache_spec.c.
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -589,77 +586,6 @@ check_enters_every_section(void **state)
 	json_decref(data);
 }
 
-/* --- the official specification --------------------------------------------------------------------- */
-
-static size_t
-run_spec_file(const char *dir, const char *file, size_t *failed)
-{
-	char *path = mem_printf("%s/%s", dir, file);
-	json_t *spec = json_load_file(path, 0, NULL), *test;
-	size_t i, count = 0;
-
-	if (spec == NULL)
-		fail_msg("%s cannot be read", path);
-	json_array_foreach (json_object_get(spec, "tests"), i, test) {
-		const json_t *source = json_object_get(test, "template");
-		const char *expected = json_string_value(json_object_get(test, "expected"));
-		struct rendering r = { .escape = ESCAPE_HTML };
-		const char *got = r.err.text;
-
-		count++;
-		if (render(&r, json_string_value(source), json_string_length(source),
-			json_object_get(test, "partials"), json_object_get(test, "data")) == 0)
-			got = str_text(&r.out) + strlen("kept|");
-		if (strcmp(got, expected) != 0) {
-			printf("%s: %s\nexpected: %s\ngot:      %s\n", file,
-			    json_string_value(json_object_get(test, "name")), expected, got);
-			++*failed;
-		}
-		str_clear(&r.out);
-	}
-	json_decref(spec);
-	free(path);
-	return count;
-}
-
-static char *
-spec_dir(void)
-{
-	const char *dir = getenv("MUSTACHE_SPEC_DIR"), *srcdir = getenv("srcdir");
-
-	if (dir != NULL)
-		return mem_strdup(dir);
-	return mem_printf("%s/../shared/data/mustache-spec", srcdir != NULL ? srcdir : ".");
-}
-
-static void
-the_official_specification(void **state)
-{
-	/* all that is required; the optional modules have files whose names begin with ~ */
-	static const char *const files[] = { "comments.json", "delimiters.json",
-		"interpolation.json", "inverted.json", "partials.json", "sections.json" };
-	char *dir = spec_dir();
-	DIR *d = opendir(dir);
-	size_t count = 0, failed = 0;
-
-	(void)state;
-	if (d == NULL) {
-		printf("SKIPPED, NOT TESTED: the Mustache specification is not in %s "
-		       "(MUSTACHE_SPEC_DIR says where it is)\n",
-		    dir);
-		free(dir);
-		skip();
-	}
-	closedir(d);
-	for (size_t i = 0; i < MEM_COUNT(files); i++)
-		count += run_spec_file(dir, files[i], &failed);
-	printf("Mustache specification: %zu of %zu cases pass\n", count - failed, count);
-	assert_int_equal(failed, 0);
-	assert_true(
-	    count >= 136); /* of version 1.4: fewer, and the files are not what they should be */
-	free(dir);
-}
-
 int
 main(void)
 {
@@ -682,7 +608,6 @@ main(void)
 		cmocka_unit_test(sources_are_bounded_together),
 		cmocka_unit_test(partials_are_counted),
 		cmocka_unit_test(check_enters_every_section),
-		cmocka_unit_test(the_official_specification),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
