@@ -45,7 +45,7 @@ walk_section(
 {
 	const struct mustache_program *p = chain->program;
 	uint32_t from = (uint32_t)(op - p->ops) + 1;
-	struct datum d, item = { .kind = DATUM_MISSING };
+	struct datum d, item;
 	int rc;
 
 	if (!mustache_context_find(&c->context, &op->path, &d))
@@ -55,7 +55,7 @@ walk_section(
 	if (d.kind == DATUM_LIST && d.len == 0)
 		return 0;
 	if (d.kind == DATUM_LIST) {
-		d.class->item(&d, 0, &item);
+		datum_item(&d, 0, &item);
 		mustache_context_push(&c->context, &item, 0, d.len);
 	} else {
 		mustache_context_push(&c->context, &d, 0, 0);

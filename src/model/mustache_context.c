@@ -56,7 +56,7 @@ find_first(const struct mustache_context *c, const struct mustache_key *key, str
 
 		if (d->kind != DATUM_OBJECT)
 			continue;
-		d->class->member(d, key->text, key->len, out);
+		datum_member(d, key->text, key->len, out);
 		if (out->kind != DATUM_MISSING)
 			return true;
 		*is_open |= d->class->is_open;
@@ -74,7 +74,7 @@ find_rest(const struct mustache_path *path, struct datum *out, struct datum *obj
 		*object = *out;
 		*out = (struct datum){ .kind = DATUM_MISSING };
 		if (object->kind == DATUM_OBJECT) {
-			object->class->member(object, path->keys[i].text, path->keys[i].len, out);
+			datum_member(object, path->keys[i].text, path->keys[i].len, out);
 			is_open = object->class->is_open;
 		}
 		if (out->kind == DATUM_MISSING && is_open)
@@ -127,7 +127,7 @@ add_keys(struct str *s, const struct datum *object)
 	if (object->kind != DATUM_OBJECT)
 		return;
 	for (size_t i = 0; s->len < ERR_TEXT_MAX; i++) {
-		if ((key = object->class->key(object, i)) == NULL)
+		if ((key = datum_key(object, i)) == NULL)
 			return;
 		if (key[0] == '\0' || is_listed(s, key))
 			continue;

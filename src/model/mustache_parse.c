@@ -148,6 +148,7 @@ split_path(struct parser *p, const struct tag *tag, struct mustache_path *path, 
 {
 	char *copy = arena_strndup(&p->m->arena, tag->text, tag->len), *dot;
 	struct mustache_key *keys;
+	char shown[SHOW_SIZE];
 	uint32_t count = 1;
 
 	for (size_t i = 0; i < tag->len; i++)
@@ -158,8 +159,8 @@ split_path(struct parser *p, const struct tag *tag, struct mustache_path *path, 
 			*dot = '\0';
 		keys[i] = (struct mustache_key){ copy, strlen(copy) };
 		if (keys[i].len == 0)
-			return fail(p, tag->line, e, "{{%.*s}}: nothing between two dots",
-			    tag->len < STR_SHOW_MAX ? (int)tag->len : STR_SHOW_MAX, tag->text);
+			return fail(p, tag->line, e, "{{%s}}: nothing between two dots",
+			    str_printable(shown, sizeof(shown), tag->text, tag->len));
 		copy += keys[i].len + 1;
 	}
 	*path = (struct mustache_path){ MUSTACHE_PATH_KEYS, count, keys };

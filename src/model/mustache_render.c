@@ -163,9 +163,9 @@ run_list(struct render *r, const struct mustache_program *p, const struct mustac
     const struct datum *list, struct err *e)
 {
 	for (size_t i = 0; i < list->len; i++) {
-		struct datum item = { .kind = DATUM_MISSING };
+		struct datum item;
 
-		list->class->item(list, i, &item);
+		datum_item(list, i, &item);
 		if (run_inside(r, p, op, &item, i, list->len, e) == -1)
 			return -1;
 	}
