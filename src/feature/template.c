@@ -43,12 +43,14 @@ load_partial(const char *name, struct mustache_source *out, void *arg, struct er
 	struct str text = STR_INIT;
 	struct err why;
 	char *file, *path;
+	char shown[STR_SHOW_MAX * 4 + 4];
 	int rc = 0;
 
+	str_printable(shown, sizeof(shown), name, strlen(name));
 	if (!is_file_name(name))
 		return err_set(e, ERR_CONFIG,
 		    "{{>%s}}: a partial is a file beside the template: no '/', no '.' in front",
-		    name);
+		    shown);
 	file = mem_printf("%s" PARTIAL_SUFFIX, name);
 	path = file_join(l->dir, file);
 	if (file_read(path, MUSTACHE_SOURCE_MAX, &text, &why) == 0) {
