@@ -24,6 +24,7 @@ static const struct command *const table[] = {
 	&cmd_accept,
 	&cmd_init,
 	&cmd_config_check,
+	&cmd_render,
 	&cmd_help,
 	&cmd_version,
 	&cmd_completion,
