@@ -167,7 +167,7 @@ run_completion(struct cli *cli, int argc, char **argv)
 const struct command cmd_completion = {
 	.name = "completion",
 	.usage = "-- WORD ...",
-	.help = "prints what may come next, for the completion of shells",
+	.help = "prints what may come next, for the shells' completion",
 	.about =
 	    "WORD ... is the command line so far, the last word being the one begun (maybe empty). "
 	    "Prints one candidate a line: commands, options, and the names, nodes and outputs "

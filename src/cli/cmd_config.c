@@ -175,7 +175,7 @@ run_config_check(struct cli *cli, int argc, char **argv)
 const struct command cmd_config_check = {
 	.name = "config check",
 	.usage = "",
-	.help = "checks the configuration and its templates, shows what is in force",
+	.help = "checks configuration and templates, shows what is in force",
 	.about = "Reads the configuration, the environment and every template as pointsmand would, "
 		 "prints all that is wrong with file and line, and else what is in force. Nothing "
 		 "is asked over the network, so it can be run before anything is started.",

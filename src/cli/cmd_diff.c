@@ -240,7 +240,7 @@ run_diff(struct cli *cli, int argc, char **argv)
 const struct command cmd_diff = {
 	.name = "diff",
 	.usage = "[FROM [TO]] [--output NAME]",
-	.help = "shows what is served here against the KV, or one generation against another",
+	.help = "what is served here against the KV, or generations",
 	.about = "Without arguments: the lines by which the agent of this host differs from the KV. With "
 		 "FROM, a generation that history --output lists: how the output differed then from "
 		 "TO, or from now. Exit code 0 when they are the same, 1 when not.",

@@ -174,21 +174,6 @@ static const struct {
 
 /* --- all agents ------------------------------------------------------------------------------------- */
 
-static json_t *
-lines_to_json(const struct str *lines)
-{
-	const char *line = str_text(lines);
-	json_t *list = json_array();
-
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-
-		json_array_append_new(list, json_printable(line, len));
-		line += len + (line[len] == '\n');
-	}
-	return list;
-}
-
 static void
 print_kind(const struct cli *cli, const char *title, const struct findings *f)
 {
@@ -217,7 +202,7 @@ show_all(const struct drift *d)
 		kinds[i].find(d, &f);
 		total += f.count;
 		if (d->cli->is_json)
-			json_object_set_new(doc, kinds[i].name, lines_to_json(&f.lines));
+			json_object_set_new(doc, kinds[i].name, out_lines_to_json(str_text(&f.lines)));
 		else
 			print_kind(d->cli, kinds[i].title, &f);
 		str_clear(&f.lines);
@@ -336,7 +321,7 @@ out:
 const struct command cmd_drift = {
 	.name = "drift",
 	.usage = "[--agent NODE]",
-	.help = "counts every difference between what should be and what is",
+	.help = "every difference between what should be and what is",
 	.about = "Over all agents: values that lead nowhere, agents that are not alive, behind, or at odds "
 		 "with the others, files that could not be written, resolvers that do not answer what "
 		 "is in the file. With --agent: all that one agent says of itself. Exit code 1 when "

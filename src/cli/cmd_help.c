@@ -9,7 +9,7 @@
 #include "cli/wrap.h"
 #include "config.h"
 
-#define HELP_COLUMN 24 /* where the explanations begin */
+#define HELP_COLUMN 20 /* where the explanations begin */
 
 /* "  --expect OLD         change it only if it is OLD now" */
 static void

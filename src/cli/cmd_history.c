@@ -201,7 +201,7 @@ run_history(struct cli *cli, int argc, char **argv)
 const struct command cmd_history = {
 	.name = "history",
 	.usage = "--output [NAME]",
-	.help = "lists the generations of an output that are kept on this host",
+	.help = "lists the generations of an output kept on this host",
 	.about = "For each output, or the one named: when a generation was written, and how many lines "
 		 "came and went with it. pointsman diff shows which.",
 	.options = {

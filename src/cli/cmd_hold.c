@@ -84,7 +84,7 @@ write_and_wait(struct holding *h, const struct kv_op *op, const char *what, cons
 		return code;
 	ack.generation = w.index;
 	if (!h->cli->is_json) {
-		out_line("%s", what);
+		out_paragraph(h->cli, 0, what);
 		out_line("back again: %s", undo);
 	}
 	return ack_wait(h->cli, &h->client, &ack, acknowledged);
@@ -194,7 +194,7 @@ run_hold(struct cli *cli, int argc, char **argv)
 const struct command cmd_hold = {
 	.name = "hold",
 	.usage = "[NAME] --reason TEXT [--timeout 10s]",
-	.help = "makes agents keep what they serve, all of it or one name",
+	.help = "makes agents keep what they serve, all or one name",
 	.about = "Until `pointsman release`, agents serve what they serve now, whatever happens to the KV "
 		 "or to one name in it. The reason, the time and who you are are shown by status.",
 	.options = {

@@ -245,7 +245,7 @@ run_names(struct cli *cli, int argc, char **argv)
 const struct command cmd_names = {
 	.name = "names",
 	.usage = "[NAME]",
-	.help = "lists the names and where they lead, or tells all about one",
+	.help = "lists the names and where they lead, or shows one",
 	.about =
 	    "The names as the KV has them, with the addresses that agents make of them, and how "
 	    "many of the live agents serve each as it is now. Values that agents refuse come "

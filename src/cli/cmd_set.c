@@ -370,7 +370,7 @@ out:
 const struct command cmd_set = {
 	.name = "set",
 	.usage = "NAME NODE [--expect OLD] [--timeout 10s] [--no-wait]",
-	.help = "flips a name to another node, and waits until the agents serve it",
+	.help = "flips a name and waits until the agents serve it",
 	.about = "NODE is a node of the catalog or of nodes/, several joined by commas, or an IP "
 		 "address. The value is written only if nobody changed it meanwhile. Then it waits "
 		 "until every live agent serves it and names those that do not.",
@@ -390,7 +390,7 @@ const struct command cmd_set = {
 static enum exit_code
 confirm_unset(struct flip *f)
 {
-	if (!f->cli->is_json) {
+	if (!f->cli->is_json && !option_is_set(f->cli, "yes")) {
 		char *back = undo_command(f);
 
 		out_line("%s = %s now. Without its key no host can resolve it any more.", f->name,

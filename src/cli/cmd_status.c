@@ -137,6 +137,8 @@ print_head(const struct status *st)
 		add_local(&line, st);
 	else if (st->has_kv)
 		str_addf(&line, "  generation %" PRIu64 "  agent DOWN", st->view.index);
+	else
+		str_adds(&line, "  agent DOWN  KV DOWN");
 	out_paragraph(st->cli, 0, str_text(&line));
 	str_clear(&line);
 	if (!st->has_kv)
@@ -147,7 +149,8 @@ print_head(const struct status *st)
 		str_addf(&line, "   HOLD since %s by %s: %s", st->holds.everything.since,
 		    st->holds.everything.who, st->holds.everything.reason);
 	else if (st->holds.count > 0)
-		str_addf(&line, "   hold: %zu names", st->holds.count);
+		str_addf(
+		    &line, "   hold: %zu name%s", st->holds.count, st->holds.count == 1 ? "" : "s");
 	else
 		str_adds(&line, "   hold: none");
 	out_paragraph(st->cli, 0, str_text(&line));
@@ -216,7 +219,8 @@ print_names(const struct status *st)
 		shown_count += add_row(t, st, &map->names[i]);
 	table_print(t);
 	if (shown_count == 0)
-		out_line("%zu names, all ok%s", map->count, map->count > 0 ? "  (--all)" : "");
+		out_line("%zu name%s, all ok%s", map->count, map->count == 1 ? "" : "s",
+		    map->count > 0 ? "  (--all)" : "");
 	else if (shown_count < map->count)
 		out_line("  ... %zu more, all ok  (--all)", map->count - shown_count);
 }
@@ -339,7 +343,7 @@ run_status(struct cli *cli, int argc, char **argv)
 const struct command cmd_status = {
 	.name = "status",
 	.usage = "[-w] [--all]",
-	.help = "tells how things are: this host, the fleet, what is wrong",
+	.help = "how things are: this host, the fleet, what is wrong",
 	.about = "What this host serves, how many agents serve the newest generation, names that "
 		 "something is wrong with, and for each problem what to type. Exit code 0 when all is "
 		 "well, 1 when something is wrong, 7 when neither the agent nor Consul answers.",

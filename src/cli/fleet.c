@@ -8,6 +8,7 @@
  */
 #include "cli/fleet.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +223,21 @@ fleet_find(const struct fleet *f, const char *node)
 	return NULL;
 }
 
+/* The first output with an error; without any it only did not get that far. */
+static void
+add_output_trouble(struct str *out, const struct fleet_agent *a)
+{
+	for (size_t i = 0; i < a->output_count; i++) {
+		const struct fleet_output *o = &a->outputs[i];
+
+		if (o->error[0] == '\0')
+			continue;
+		str_addf(out, "%s is %s: %s", o->name, o->state, o->error);
+		return;
+	}
+	str_addf(out, "it has seen %" PRIu64, a->sees);
+}
+
 void
 fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a)
 {
@@ -234,14 +250,6 @@ fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a)
 	} else if (a->guarded_why[0] != '\0') {
 		str_addf(out, "guarded: %s", a->guarded_why);
 	} else {
-		for (size_t i = 0; i < a->output_count; i++) {
-			const struct fleet_output *o = &a->outputs[i];
-
-			if (o->error[0] == '\0' && o->served > a->serves)
-				continue;
-			str_addf(out, "%s is %s%s%s", o->name, o->state,
-			    o->error[0] != '\0' ? ": " : "", o->error);
-			return;
-		}
+		add_output_trouble(out, a);
 	}
 }

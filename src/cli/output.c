@@ -55,6 +55,12 @@ out_blank(void)
 }
 
 void
+out_text(const char *text)
+{
+	fputs(text, stdout);
+}
+
+void
 out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
 {
 	struct str first = STR_INIT, text = STR_INIT;
@@ -99,6 +105,20 @@ out_json(json_t *document)
 	json_decref(document);
 }
 
+json_t *
+out_lines_to_json(const char *text)
+{
+	json_t *list = json_array();
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		json_array_append_new(list, json_printable(text, len));
+		text += len + (text[len] == '\n');
+	}
+	return list;
+}
+
 void
 out_clear_screen(const struct cli *cli)
 {
@@ -137,7 +157,8 @@ struct table {
 	const struct cli *cli;
 	struct libscols_table *scols;
 	struct libscols_line *line;
-	size_t next;
+	enum mark mark; /* of the row */
+	size_t next;    /* cell of the row */
 };
 
 struct table *
@@ -155,8 +176,6 @@ table_new(const struct cli *cli)
 	    t->scols, cli->is_terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
 	if (cli->is_terminal)
 		scols_table_set_termwidth(t->scols, (size_t)cli->width);
-	/* The first column is the mark's. */
-	scols_table_new_column(t->scols, "", 1, 0);
 	return t;
 }
 
@@ -168,8 +187,12 @@ table_column(struct table *t, const char *title, enum column_kind kind)
 		[COLUMN_NUMBER] = SCOLS_FL_RIGHT,
 		[COLUMN_LONG] = SCOLS_FL_TRUNC,
 	};
+	/* The mark stands before the first cell, as before any other line. */
+	bool is_first = scols_table_get_ncols(t->scols) == 0;
+	char *whole = mem_printf("%s%s", is_first ? "  " : "", title);
 
-	scols_table_new_column(t->scols, title, 0, flags[kind]);
+	scols_table_new_column(t->scols, whole, 0, flags[kind]);
+	free(whole);
 }
 
 void
@@ -178,23 +201,25 @@ table_row(struct table *t, enum mark m)
 	t->line = scols_table_new_line(t->scols, NULL);
 	if (t->line == NULL)
 		abort();
-	scols_line_set_data(t->line, 0, marks[m].text);
-	if (marks[m].column_colour != NULL)
-		scols_line_set_color(t->line, marks[m].column_colour);
-	t->next = 1;
+	t->mark = m;
+	t->next = 0;
 }
 
 void
 table_cell(struct table *t, const char *fmt, ...)
 {
-	char *text = NULL;
+	char *text = NULL, *whole;
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	scols_line_refer_data(t->line, t->next++, text); /* the line frees it */
+	whole = t->next > 0 ? mem_strdup(text) : mem_printf("%s %s", marks[t->mark].text, text);
+	free(text);
+	if (t->next == 0 && marks[t->mark].column_colour != NULL)
+		scols_cell_set_color(scols_line_get_cell(t->line, 0), marks[t->mark].column_colour);
+	scols_line_refer_data(t->line, t->next++, whole); /* the line frees it */
 }
 
 void

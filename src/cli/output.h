@@ -19,6 +19,8 @@ const char *mark_text(enum mark m);
 /* A line. Not for foreign text: see shown() in report.h. */
 void out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void out_blank(void);
+/* Lines of ours, each ended by a newline. */
+void out_text(const char *text);
 /* As out_line with a coloured mark and a blank before it, wrapped with the rest indented. */
 void out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -27,6 +29,8 @@ void out_paragraph(const struct cli *cli, int indent, const char *text);
 
 /* Prints, and releases the document. */
 void out_json(json_t *document);
+/* The lines of a text as a list of strings; a new reference. */
+json_t *out_lines_to_json(const char *text);
 
 /* On a terminal: an empty screen, for what is drawn again and again. */
 void out_clear_screen(const struct cli *cli);

@@ -34,7 +34,7 @@ static const struct {
 	    "consul operator raft list-peers; then again" },
 	{ ERR_PROTOCOL, EXIT_UNREACHABLE, "what answered there does not speak like Consul",
 	    "check consul.address and CONSUL_HTTP_ADDR with: pointsman config check" },
-	{ ERR_DENIED, EXIT_REFUSED, "the token that was used does not allow it",
+	{ ERR_DENIED, EXIT_REFUSED, "the token, or the rights of the file, do not allow it",
 	    "give one that does: consul.token-file, CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE" },
 	{ ERR_CONFLICT, EXIT_REFUSED, "somebody else changed it at the same moment",
 	    "look again, then decide: pointsman names" },
@@ -108,29 +108,14 @@ add_lines(struct str *out, int width, const char *label, const struct str *text)
 	}
 }
 
-static json_t *
-lines_of(const struct str *text)
-{
-	json_t *list = json_array();
-	const char *line = str_text(text);
-
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-
-		json_array_append_new(list, json_printable(line, len));
-		line += len + (line[len] == '\n');
-	}
-	return list;
-}
-
 static void
 send_json(const struct report *r, enum exit_code code)
 {
 	json_t *error = json_pack("{s:i, s:s}", "exit", (int)code, "code", exit_code_name(code));
 
 	json_object_set_new(error, "fact", json_printable(str_text(&r->fact), r->fact.len));
-	json_object_set_new(error, "why", lines_of(&r->why));
-	json_object_set_new(error, "do", lines_of(&r->todo));
+	json_object_set_new(error, "why", out_lines_to_json(str_text(&r->why)));
+	json_object_set_new(error, "do", out_lines_to_json(str_text(&r->todo)));
 	out_json(json_pack("{s:o}", "error", error));
 }
 

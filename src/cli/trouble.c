@@ -142,7 +142,7 @@ trouble_print(const struct cli *cli, struct troubles *t)
 		const struct trouble *one = &t->list[i];
 
 		out_marked(
-		    cli, one->mark, "%s%s%s", one->what, one->why[0] != '\0' ? ": " : "", one->why);
+		    cli, one->mark, "%s%s%s", one->what, one->why[0] != '\0' ? "; " : "", one->why);
 		if (one->todo[0] != '\0')
 			out_paragraph(cli, 5, one->todo);
 	}
