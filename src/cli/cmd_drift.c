@@ -177,17 +177,9 @@ static const struct {
 static void
 print_kind(const struct cli *cli, const char *title, const struct findings *f)
 {
-	const char *line = str_text(&f->lines);
-
 	out_marked(cli, f->count > 0 ? MARK_WARNING : MARK_NONE, "%-18s %zu", title, f->count);
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-		char *one = mem_strndup(line, len);
-
-		out_paragraph(cli, 6, one);
-		free(one);
-		line += len + (line[len] == '\n');
-	}
+	if (f->count > 0)
+		out_paragraph(cli, 6, str_text(&f->lines));
 }
 
 static enum exit_code
@@ -202,7 +194,8 @@ show_all(const struct drift *d)
 		kinds[i].find(d, &f);
 		total += f.count;
 		if (d->cli->is_json)
-			json_object_set_new(doc, kinds[i].name, out_lines_to_json(str_text(&f.lines)));
+			json_object_set_new(
+			    doc, kinds[i].name, out_lines_to_json(str_text(&f.lines)));
 		else
 			print_kind(d->cli, kinds[i].title, &f);
 		str_clear(&f.lines);

@@ -237,7 +237,7 @@ run_init(struct cli *cli, int argc, char **argv)
 const struct command cmd_init = {
 	.name = "init",
 	.usage = "",
-	.help = "writes the canary and checks the rights; run it again at will",
+	.help = "writes the canary and checks the rights",
 	.about =
 	    "Writes the canary: the key .pointsman beside the names, without which agents do not "
 	    "believe a list of names, since it was filtered, wiped or cut short. Also checks "

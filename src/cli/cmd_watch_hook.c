@@ -30,8 +30,8 @@ read_input(struct consul_reader *reader, struct err *e)
 	while ((n = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
 		total += (size_t)n;
 		if (total > KV_LIST_BODY_MAX)
-			return err_set(e, ERR_LIMIT, "standard input: more than %u bytes",
-			    KV_LIST_BODY_MAX);
+			return err_set(
+			    e, ERR_LIMIT, "standard input: more than %u bytes", KV_LIST_BODY_MAX);
 		if (consul_reader_feed(reader, buffer, (size_t)n, e) != 0)
 			return err_wrap(e, "standard input");
 	}
@@ -60,7 +60,8 @@ refuse_input(const struct cli *cli, const struct config *c, const struct err *e)
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
 	report_fact(&r, "%s", e->text);
-	report_why(&r, "this is the handler of a watch: it wants the keys as JSON, and CONSUL_INDEX");
+	report_why(
+	    &r, "this is the handler of a watch: it wants the keys as JSON, and CONSUL_INDEX");
 	report_do(&r, "consul watch -type=keyprefix -prefix=%s pointsman watch-hook",
 	    SHOWN(c->consul.names));
 	return report_send(&r, cli, EXIT_USAGE);
@@ -121,9 +122,10 @@ const struct command cmd_watch_hook = {
 	.name = "watch-hook",
 	.usage = "",
 	.help = "renders all outputs, as a handler of consul watch",
-	.about = "Renders, writes, notifies and proves every output once, as pointsmand does, from the "
-		 "keys on standard input and CONSUL_INDEX: consul watch -type=keyprefix "
-		 "-prefix=pointsman/names/ pointsman watch-hook. A handler that fails ends consul "
-		 "watch: let its supervisor start it again.",
+	.about =
+	    "Renders, writes, notifies and proves every output once, as pointsmand does, from the "
+	    "keys on standard input and CONSUL_INDEX: consul watch -type=keyprefix "
+	    "-prefix=pointsman/names/ pointsman watch-hook. A handler that fails ends consul "
+	    "watch: let its supervisor start it again.",
 	.run = run_watch_hook,
 };

@@ -21,6 +21,7 @@ extern const struct command cmd_set;
 extern const struct command cmd_status;
 extern const struct command cmd_unset;
 extern const struct command cmd_version;
+extern const struct command cmd_watch_hook;
 
 /* For `pointsman COMMAND --help` and `pointsman --version`. */
 void help_print_command(const struct cli *cli, const struct command *c);
