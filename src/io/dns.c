@@ -155,7 +155,8 @@ answer_came(int evdns, char type, int count, int ttl, void *addresses, void *arg
 	(void)ttl;
 	if (q->is_over)
 		return;
-	if (evdns == DNS_ERR_NONE)
+	/* A record of length 0 makes a success without an address. */
+	if (evdns == DNS_ERR_NONE && count > 0)
 		take_addresses(q, addresses, count);
 	else
 		take_failure(q, evdns);

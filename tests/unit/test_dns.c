@@ -363,6 +363,14 @@ reply_odd_length(struct fake *fake)
 }
 
 static void
+reply_empty_record(struct fake *fake)
+{
+	begin(fake, 0, 1);
+	add_record(fake, 1, v4, 0);
+	fake_send(fake);
+}
+
+static void
 reply_empty_packet(struct fake *fake)
 {
 	fake->len = 0;
@@ -458,6 +466,7 @@ test_every_wrong_answer(void **state)
 		{ "64 KB of text", reply_64k_of_text, ERR_PROTOCOL, 1 },
 		{ "forty", reply_forty, ERR_NONE, 1 },
 		{ "odd length", reply_odd_length, ERR_PROTOCOL, 1 },
+		{ "empty record", reply_empty_record, ERR_PROTOCOL, 1 },
 		{ "empty packet", reply_empty_packet, ERR_TIMEOUT, 3 },
 		{ "other sender", reply_other_sender, ERR_TIMEOUT, 3 },
 		{ "no data", reply_no_data, ERR_NOT_FOUND, 1 },
