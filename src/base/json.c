@@ -107,6 +107,23 @@ json_printable(const void *data, size_t len)
 	return value;
 }
 
+void
+json_write_string(struct str *out, const char *text, size_t len)
+{
+	str_addc(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x20)
+			str_addf(out, "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			str_addf(out, "\\%c", c);
+		else
+			str_addc(out, text[i]);
+	}
+	str_addc(out, '"');
+}
+
 static int
 write_bytes(const char *data, size_t len, void *arg)
 {

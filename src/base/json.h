@@ -26,6 +26,8 @@ bool json_get_bool(const json_t *object, const char *key, bool fallback);
  * a control character becomes \xNN text. Never NULL. */
 json_t *json_printable(const void *data, size_t len);
 
+/* A quoted JSON string; text is UTF-8. For documents of many rows, where a tree is too slow. */
+void json_write_string(struct str *out, const char *text, size_t len);
 /* Compact; members stand in the order they were set. */
 void json_write(struct str *out, const json_t *value);
 /* Indented by two, with a final newline: for people and -o json. */
