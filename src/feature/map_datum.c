@@ -1,7 +1,7 @@
 /*
  * map_datum.c: a class of datum for each shape in the template data. A datum points into the map, or
  * to the view and a place in it; nothing is copied. The tables of members are the one place where the
- * names of the template data stand: messages and the JSON form read them too.
+ * names of the template data stand: messages read them too.
  */
 #include "feature/map_datum.h"
 
@@ -12,7 +12,6 @@
 
 #include "base/mem.h"
 #include "feature/map_index.h"
-#include "model/json_datum.h"
 
 static const struct datum_class name_class, names_class, fqdn_class, address_class, addresses_class;
 static const struct datum_class node_class, nodes_class, node_names_class, meta_class;
@@ -365,15 +364,4 @@ struct datum
 map_view_datum(const struct map_view *v)
 {
 	return (struct datum){ .kind = DATUM_OBJECT, .class = &view_class, .ptr = v };
-}
-
-json_t *
-map_view_to_json(const struct map_view *v)
-{
-	struct datum root = map_view_datum(v);
-	json_t *j = json_from_datum(&root);
-
-	/* the one number of the document: as a datum it is its decimal text */
-	json_object_set_new(j, "generation", json_integer((json_int_t)v->map->generation));
-	return j;
 }

@@ -1,6 +1,5 @@
 /*
- * map_datum.h: a name map as template data (design, section 9), read in place, and the same as
- * JSON.
+ * map_datum.h: a name map as template data (design, section 9), read in place.
  *
  *   generation node domain rendered_at proof
  *   names[]  name fqdn node address env  addresses[] address node ipv6 last_known
@@ -13,7 +12,6 @@
 #ifndef FEATURE_MAP_DATUM_H
 #define FEATURE_MAP_DATUM_H
 
-#include <jansson.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -39,6 +37,5 @@ void map_view_init(struct map_view *v, const struct name_map *map, const char *n
 void map_view_clear(struct map_view *v);
 
 struct datum map_view_datum(const struct map_view *v);
-json_t *map_view_to_json(const struct map_view *v);
 
 #endif

@@ -1,9 +1,5 @@
-/* json_datum.c: jansson's trees as template data, and template data as such a tree. */
+/* json_datum.c: jansson's trees as template data. */
 #include "model/json_datum.h"
-
-#include <string.h>
-
-#include "base/json.h"
 
 static const struct datum_class json_class;
 
@@ -97,65 +93,4 @@ json_datum(const json_t *j)
 		break;
 	}
 	return d;
-}
-
-static json_t *
-json_from_text(const struct datum *d)
-{
-	struct str made = STR_INIT;
-	json_t *j;
-
-	if (d->text != NULL)
-		return json_printable(d->text, d->len);
-	d->class->text(d, &made);
-	j = json_printable(made.data, made.len);
-	str_clear(&made);
-	return j;
-}
-
-static json_t *
-json_from_list(const struct datum *d)
-{
-	json_t *j = json_array();
-	struct datum item;
-
-	for (size_t i = 0; i < d->len; i++) {
-		datum_item(d, i, &item);
-		json_array_append_new(j, json_from_datum(&item));
-	}
-	return j;
-}
-
-static json_t *
-json_from_object(const struct datum *d)
-{
-	json_t *j = json_object();
-	struct datum member;
-	const char *key;
-
-	for (size_t i = 0; (key = datum_key(d, i)) != NULL; i++) {
-		datum_member(d, key, strlen(key), &member);
-		json_object_set_new(j, key, json_from_datum(&member));
-	}
-	return j;
-}
-
-json_t *
-json_from_datum(const struct datum *d)
-{
-	switch (d->kind) {
-	case DATUM_TRUE:
-	case DATUM_FALSE:
-		return json_boolean(d->kind == DATUM_TRUE);
-	case DATUM_TEXT:
-		return json_from_text(d);
-	case DATUM_LIST:
-		return json_from_list(d);
-	case DATUM_OBJECT:
-		return json_from_object(d);
-	case DATUM_MISSING:
-	case DATUM_NULL:
-		break;
-	}
-	return json_null();
 }

@@ -12,7 +12,4 @@
 /* Borrows j: it has to stay as long as the datum is used. */
 struct datum json_datum(const json_t *j);
 
-/* The other way round: a tree of its own; every TEXT is a string. */
-json_t *json_from_datum(const struct datum *d);
-
 #endif

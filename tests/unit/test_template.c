@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "feature/map_datum.h"
 #include "feature/template.h"
+#include "document.h"
 #include "maps.h"
 
 /* --- a directory of templates ------------------------------------------------------------------------- */
@@ -357,7 +358,7 @@ env_is_what_a_shell_sources(void **state)
 	name_map_unref(m);
 }
 
-/* The template is the document of map_view_to_json(), but for what differs between agents or runs. */
+/* The template is the whole of the data, but for what differs between agents or runs. */
 static void
 names_json_is_the_document(void **state)
 {
@@ -370,12 +371,15 @@ names_json_is_the_document(void **state)
 		char *text =
 		    render_shipped("names.json.mustache", escapes[i % MEM_COUNT(escapes)], m);
 		struct map_view v;
+		struct datum root;
 		json_t *got, *wanted, *node;
 		struct err e;
 		size_t k;
 
 		map_view_init(&v, m, "web-03", "service.consul", 0);
-		wanted = map_view_to_json(&v);
+		root = map_view_datum(&v);
+		wanted = document_of(&root);
+		json_object_set_new(wanted, "generation", json_integer((json_int_t)m->generation));
 		json_object_del(wanted, "node");
 		json_object_del(wanted, "rendered_at");
 		json_array_foreach (json_object_get(wanted, "names"), k, node)
