@@ -152,11 +152,10 @@ before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 	return ++c->sends > 1 && !c->is_get ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-static int
+static void
 too_large(struct http_call *c)
 {
-	return err_set(
-	    &c->answer.err, ERR_LIMIT, "the answer is larger than %zu bytes", c->max_body);
+	err_set(&c->answer.err, ERR_LIMIT, "the answer is larger than %zu bytes", c->max_body);
 }
 
 static size_t
@@ -247,18 +246,25 @@ explain_timeout(struct http_call *c)
 			c->limit_ms < CONNECT_LIMIT_MS ? c->limit_ms : CONNECT_LIMIT_MS));
 }
 
+/* curl's words may repeat names from a certificate. */
+static void
+explain_in_curls_words(struct http_call *c, enum err_code code, CURLcode result)
+{
+	const char *words = c->curl_text[0] != '\0' ? c->curl_text : curl_easy_strerror(result);
+	struct str shown = STR_INIT;
+
+	str_add_printable(&shown, words, strlen(words), CURL_ERROR_SIZE);
+	err_set(&c->answer.err, code, "%s", str_text(&shown));
+	str_clear(&shown);
+}
+
 static void
 explain_result(struct http_call *c, CURLcode result)
 {
 	const char *words = NULL;
 	enum err_code code = ERR_PROTOCOL;
-	char shown[ERR_TEXT_MAX];
 	long no = 0;
 
-	if (result == CURLE_OPERATION_TIMEDOUT) {
-		explain_timeout(c);
-		return;
-	}
 	for (size_t i = 0; i < MEM_COUNT(results); i++) {
 		if (results[i].result == result) {
 			code = results[i].code;
@@ -267,18 +273,16 @@ explain_result(struct http_call *c, CURLcode result)
 	}
 	if (result == CURLE_COULDNT_CONNECT)
 		curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &no);
-	if (code == ERR_LIMIT)
+	if (result == CURLE_OPERATION_TIMEDOUT)
+		explain_timeout(c);
+	else if (code == ERR_LIMIT)
 		too_large(c);
 	else if (no != 0)
 		err_set(&c->answer.err, code, "%s: %s", words, strerror((int)no));
 	else if (words != NULL)
 		err_set(&c->answer.err, code, "%s", words);
 	else
-		err_set(&c->answer.err, code, "%s",
-		    str_printable(shown, sizeof(shown),
-			c->curl_text[0] != '\0' ? c->curl_text : curl_easy_strerror(result),
-			strlen(
-			    c->curl_text[0] != '\0' ? c->curl_text : curl_easy_strerror(result))));
+		explain_in_curls_words(c, code, result);
 }
 
 static void

@@ -9,7 +9,7 @@
 #include "io/kv_impl.h"
 #include "io/kv_wait.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS 10000
 #define TOKEN "11111111-2222-3333-4444-555555555555"
 #define SESSION "4e0e4f2e-676c-6bf3-fa1a-3f49522c2240"
 
@@ -26,7 +26,7 @@ struct seen {
 	int order, *clock; /* the when-th of those who share a clock */
 };
 
-static const struct kv_read now = { .limit_ms = 20000 }; /* valgrind reads 32 MB slowly */
+static const struct kv_read now = { .limit_ms = 5000 };
 
 static struct kv *
 open_store(struct fixture *x, const char *token, const char *datacenter)
@@ -304,13 +304,18 @@ test_statuses(void **state)
 static const struct fake_step hang[] = { { .kind = FAKE_HANG } };
 static const struct fake_step reset[] = { { .kind = FAKE_RESET } };
 static const struct fake_step close_it[] = { { .kind = FAKE_CLOSE } };
+#define A100 \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
+/* 40 MB of rows of 0x411 bytes. */
 static const struct fake_step large[] = {
 	{ .kind = FAKE_SEND,
 	    .text = "HTTP/1.1 200 OK\r\nX-Consul-Index: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
 		    "1\r\n[\r\n" },
 	{ .kind = FAKE_FILL,
-	    .count = 1 << 20,
-	    .text = "30\r\n{\"Key\":\"n/a\",\"Value\":null,\"ModifyIndex\":1},     \r\n" },
+	    .count = 40 * 1024,
+	    .text = "411\r\n{\"Key\":\"n/a\",\"Value\":\"" A1000 "\",\"ModifyIndex\":1},\r\n" },
 	{ .kind = FAKE_END },
 };
 static const struct fake_step slow[] = {
