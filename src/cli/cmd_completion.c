@@ -135,16 +135,36 @@ place_of_last(const struct command *c, int argc, char **argv)
 	return place;
 }
 
+/* Options before the command: how many words they are. The configuration is taken to heart. */
+static int
+skip_global(struct cli *cli, int argc, char **argv)
+{
+	int n = 0;
+
+	while (n < argc - 1 && argv[n][0] == '-') {
+		bool is_config = strcmp(argv[n], "-c") == 0 || strcmp(argv[n], "--config") == 0;
+
+		if (is_config)
+			cli->config_path = argv[n + 1];
+		n += is_config || strcmp(argv[n], "-o") == 0 ? 2 : 1;
+	}
+	return n;
+}
+
 static enum exit_code
 run_completion(struct cli *cli, int argc, char **argv)
 {
 	const char *begun = argc > 0 ? argv[argc - 1] : "";
+	int words = skip_global(cli, argc, argv);
 	const struct command *c;
 	const char *near;
 	size_t place;
-	int words;
 
-	if (argc <= 1) {
+	argc -= words;
+	argv += words;
+	if (argc <= 0)
+		return EXIT_DONE; /* the argument of a global option */
+	if (argc == 1) {
 		offer_commands(NULL, begun);
 		return EXIT_DONE;
 	}
