@@ -19,7 +19,8 @@
 #define CONFIG_DEFAULT_PATH PM_SYSCONF_DIR "/pointsman.conf"
 
 struct config_consul {
-	char *address, *token_file, *datacenter;
+	char *address;	    /* with its scheme */
+	char *token_file, *datacenter;
 	char *root;	    /* "pointsman/" */
 	char *names;	    /* the whole prefix: "pointsman/names/" unless set */
 	char *ca_file, *cert_file, *key_file, *tls_server_name;
@@ -29,7 +30,9 @@ struct config_consul {
 
 struct config_agent {
 	char *node;	    /* NULL: ask the local Consul agent */
-	char *state_dir, *http, *domain;
+	char *state_dir;
+	char *http;	    /* "": none */
+	char *domain;	    /* "": none */
 	char *template_dir;
 	bool is_vantage;
 	enum log_level log_level;
@@ -46,7 +49,7 @@ struct config_output {
 	char **validate;    /* argv, NULL-terminated; NULL: none. "%f" stands for the new file */
 	int signal;	    /* 0: none */
 	char *pidfile;
-	char *process;	    /* what /proc/PID/comm must be: "dnsmasq" */
+	char *process;	    /* what /proc/PID/comm must be: "dnsmasq"; set when signal is */
 	char **command;
 	char *prove;	    /* NULL: do not */
 };
@@ -59,19 +62,21 @@ struct config_hook {
 };
 
 struct config {
-	char *path;
+	char *path; /* NULL: there is no file, all defaults */
 	struct config_consul consul;
 	struct config_agent agent;
 	struct config_output *outputs;
 	size_t output_count;
 	struct config_hook *hooks;
 	size_t hook_count;
+	struct str warnings; /* lines as in problems: nothing that keeps it from being used */
 };
 
 /*
  * Reads path; NULL: the default file if it exists, else all defaults. Every problem is appended to
  * problems, a line each, ready for the operator: "FILE:LINE: KEY = VALUE: what is allowed". NULL when
- * there was any (e then has the number of them).
+ * there was any (e then has the number of them). No outputs is not a problem here: the command needs
+ * none.
  */
 struct config *config_load(const char *path, struct str *problems, struct err *e);
 void config_free(struct config *c);

@@ -1,0 +1,173 @@
+/*
+ * config_keys.c: the table of the configuration. Whoever adds a key adds a line here and a paragraph
+ * to man/pointsman.conf.5; a test holds the two together.
+ */
+#include "feature/config_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/name.h"
+
+#define S(seconds) ((seconds)*1000.0)
+
+#define PATH_ALLOWED "an absolute path"
+#define TIMEOUT_ALLOWED "a duration from 100ms to 10m, like \"10s\""
+#define ARGV_ALLOWED "a program (absolute, or a bare name that is in PATH), its arguments"
+
+/* clang-format off */
+#define FIELD(member) offsetof(struct config_consul, member)
+static const struct config_key consul_keys[] = {
+	{ .name = "address", .read = config_read_address, .offset = FIELD(address),
+	    .fallback = "http://127.0.0.1:8500",
+	    .allowed = "http://HOST:PORT, https://HOST:PORT, unix:///PATH or file:/PATH" },
+	{ .name = "token-file", .read = config_read_path, .offset = FIELD(token_file),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "root", .read = config_read_prefix, .offset = FIELD(root),
+	    .fallback = "pointsman/",
+	    .allowed = "a prefix of keys: letters, digits, '.', '_', '-' and '/', ending in '/'" },
+	{ .name = "names", .read = config_read_prefix_or_none, .offset = FIELD(names),
+	    .allowed = "a prefix of keys like \"services/\", or \"\" for names/ below root" },
+	{ .name = "datacenter", .read = config_read_word, .offset = FIELD(datacenter),
+	    .fallback = "",
+	    .allowed = "letters, digits, '-' and '_', or \"\" for the agent's own" },
+	{ .name = "ca-file", .read = config_read_path, .offset = FIELD(ca_file),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "cert-file", .read = config_read_path, .offset = FIELD(cert_file),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "key-file", .read = config_read_path, .offset = FIELD(key_file),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "tls-server-name", .read = config_read_domain, .offset = FIELD(tls_server_name),
+	    .allowed = "a host name" },
+	{ .name = "verify", .read = config_read_bool, .offset = FIELD(is_verified),
+	    .fallback = "yes",
+	    .allowed = "yes or no" },
+	{ .name = NULL },
+};
+#undef FIELD
+
+#define FIELD(member) offsetof(struct config_agent, member)
+static const struct config_key agent_keys[] = {
+	{ .name = "node", .read = config_read_node, .offset = FIELD(node),
+	    .allowed = "a node name: letters, digits, '-', '_' and '.', or \"\" to ask Consul" },
+	{ .name = "state-dir", .read = config_read_path, .offset = FIELD(state_dir),
+	    .fallback = "/var/lib/pointsman",
+	    .allowed = PATH_ALLOWED },
+	{ .name = "http", .read = config_read_http, .offset = FIELD(http),
+	    .fallback = "127.0.0.1:8753",
+	    .allowed = "ADDRESS:PORT, unix:/PATH, or \"\" for none" },
+	{ .name = "domain", .read = config_read_domain, .offset = FIELD(domain),
+	    .fallback = "service.consul",
+	    .allowed = "a domain like \"service.consul\", not in " PROOF_DOMAIN ", or \"\" for none" },
+	{ .name = "template-dir", .read = config_read_path, .offset = FIELD(template_dir),
+	    .fallback = PM_TEMPLATE_DIR,
+	    .allowed = PATH_ALLOWED },
+	{ .name = "vantage", .read = config_read_bool, .offset = FIELD(is_vantage),
+	    .fallback = "no",
+	    .allowed = "yes or no" },
+	{ .name = "log-level", .read = config_read_log_level, .offset = FIELD(log_level),
+	    .fallback = "info",
+	    .allowed = "error, warning, info or debug" },
+	{ .name = "max-silence", .read = config_read_duration, .offset = FIELD(max_silence_ms),
+	    .fallback = "60s",
+	    .allowed = "a duration from 1s to 10m, like \"60s\"",
+	    .min = S(1), .max = S(600) },
+	{ .name = NULL },
+};
+#undef FIELD
+
+#define FIELD(member) offsetof(struct config_output, member)
+static const struct config_key output_keys[] = {
+	{ .name = "template", .read = config_read_template, .offset = FIELD(template),
+	    .fallback = "hosts.mustache",
+	    .allowed = "a file, absolute or below template-dir" },
+	{ .name = "path", .read = config_read_path, .offset = FIELD(path),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "mode", .read = config_read_mode, .offset = FIELD(mode),
+	    .fallback = "0644",
+	    .allowed = "four octal digits from 0400 to 0777, like 0644" },
+	{ .name = "escape", .read = config_read_escape, .offset = FIELD(escape),
+	    .fallback = "none",
+	    .allowed = "none, html, json or shell" },
+	{ .name = "settle-min", .read = config_read_duration, .offset = FIELD(settle_min_ms),
+	    .fallback = "20ms",
+	    .allowed = "a duration from 0 to 10s, like \"20ms\"",
+	    .min = 0, .max = S(10) },
+	{ .name = "settle-max", .read = config_read_duration, .offset = FIELD(settle_max_ms),
+	    .fallback = "250ms",
+	    .allowed = "a duration from 0 to 60s, like \"250ms\"",
+	    .min = 0, .max = S(60) },
+	{ .name = "max-removal", .read = config_read_share, .offset = FIELD(max_removal),
+	    .fallback = "20%",
+	    .allowed = "a share from 0% to 100%, like \"20%\"" },
+	{ .name = "backups", .read = config_read_count, .offset = FIELD(backups),
+	    .fallback = "10",
+	    .allowed = "a number from 0 to 1000",
+	    .min = 0, .max = 1000 },
+	{ .name = "validate", .read = config_read_validate, .offset = FIELD(validate),
+	    .allowed = "like {\"/usr/bin/program\", \"%f\"}: " ARGV_ALLOWED ", and %f for the new file",
+	    .is_list = true },
+	{ .name = "signal", .read = config_read_signal, .offset = FIELD(signal),
+	    .allowed = "HUP, USR1, USR2 or WINCH" },
+	{ .name = "pidfile", .read = config_read_path, .offset = FIELD(pidfile),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "process", .read = config_read_process, .offset = FIELD(process),
+	    .allowed = "the name of a process, at most 15 bytes (the kernel keeps no more)" },
+	{ .name = "command", .read = config_read_argv, .offset = FIELD(command),
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	{ .name = "timeout", .read = config_read_duration, .offset = FIELD(limit_ms),
+	    .fallback = "10s",
+	    .allowed = TIMEOUT_ALLOWED,
+	    .min = 100, .max = S(600) },
+	{ .name = "prove", .read = config_read_server, .offset = FIELD(prove),
+	    .allowed = "the address of a resolver like \"127.0.0.1:53\", or \"\" for none" },
+	{ .name = NULL },
+};
+#undef FIELD
+
+#define FIELD(member) offsetof(struct config_hook, member)
+static const struct config_key hook_keys[] = {
+	{ .name = "on", .read = config_read_events, .offset = FIELD(on),
+	    .allowed = "one or more of change, problem, proposal, op-done and op-failed",
+	    .is_list = true },
+	{ .name = "command", .read = config_read_argv, .offset = FIELD(command),
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	{ .name = "timeout", .read = config_read_duration, .offset = FIELD(limit_ms),
+	    .fallback = "10s",
+	    .allowed = TIMEOUT_ALLOWED,
+	    .min = 100, .max = S(600) },
+	{ .name = NULL },
+};
+#undef FIELD
+/* clang-format on */
+
+const struct config_block config_blocks[CONFIG_BLOCKS] = {
+	[CONFIG_CONSUL] = { "consul", false, consul_keys, sizeof(struct config_consul) },
+	[CONFIG_AGENT] = { "agent", false, agent_keys, sizeof(struct config_agent) },
+	[CONFIG_OUTPUT] = { "output", true, output_keys, sizeof(struct config_output) },
+	[CONFIG_HOOK] = { "hook", true, hook_keys, sizeof(struct config_hook) },
+};
+
+const struct config_key *
+config_key_find(const struct config_block *b, const char *name)
+{
+	for (const struct config_key *k = b->keys; k->name != NULL; k++) {
+		if (strcmp(k->name, name) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+void
+config_block_init(const struct config_block *b, void *block)
+{
+	for (const struct config_key *k = b->keys; k->name != NULL; k++) {
+		const char *const values[] = { k->fallback, NULL };
+
+		if (k->fallback != NULL && k->read(k, values, (char *)block + k->offset) != 0)
+			abort(); /* a slip in the table above: no test would pass */
+	}
+}
