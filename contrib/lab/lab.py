@@ -346,7 +346,7 @@ def user_name():
 
 
 def program(name):
-    path = os.path.join(TOP, "build", name)
+    path = os.path.join(os.environ.get("POINTSMAN_BUILD") or os.path.join(TOP, "build"), name)
     if not os.access(path, os.X_OK):
         raise LabError(f"{path} is not built")
     return path
