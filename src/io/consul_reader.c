@@ -45,25 +45,26 @@ keep(struct consul_reader *r, struct arena *a, const char *text, size_t len)
 	return arena_strndup(a, text, len);
 }
 
+/* In the order in which Consul writes them. */
 enum key_field {
-	KEY_KEY,
-	KEY_VALUE,
-	KEY_MODIFY_INDEX,
-	KEY_CREATE_INDEX,
 	KEY_LOCK_INDEX,
+	KEY_KEY,
 	KEY_FLAGS,
+	KEY_VALUE,
 	KEY_SESSION,
+	KEY_CREATE_INDEX,
+	KEY_MODIFY_INDEX,
 	KEY_FIELDS,
 };
 
 static const struct json_rows_field key_fields[KEY_FIELDS] = {
-	[KEY_KEY] = { .name = "Key", .is_required = true },
-	[KEY_VALUE] = { .name = "Value", .is_required = true },
-	[KEY_MODIFY_INDEX] = { .name = "ModifyIndex", .is_required = true },
-	[KEY_CREATE_INDEX] = { .name = "CreateIndex" },
 	[KEY_LOCK_INDEX] = { .name = "LockIndex" },
+	[KEY_KEY] = { .name = "Key", .is_required = true },
 	[KEY_FLAGS] = { .name = "Flags" },
+	[KEY_VALUE] = { .name = "Value", .is_required = true },
 	[KEY_SESSION] = { .name = "Session" },
+	[KEY_CREATE_INDEX] = { .name = "CreateIndex" },
+	[KEY_MODIFY_INDEX] = { .name = "ModifyIndex", .is_required = true },
 };
 
 static int

@@ -33,7 +33,10 @@ struct json_rows {
 	yajl_handle yajl;
 	enum state state;
 	int skip_depth;
-	size_t field;    /* of the value that comes next */
+	size_t field; /* of the value that comes next */
+	/* Rows have their fields in the same order: the next one is looked for behind the last. */
+	size_t next_field;
+	size_t name_lens[JSON_ROWS_FIELDS_MAX];
 	uint32_t seen;   /* a bit for each field of this row */
 	struct str key;  /* of the map's member that comes next */
 	uint64_t offset; /* of the chunk under way */
@@ -213,10 +216,11 @@ on_key(void *arg, const unsigned char *key, size_t len)
 	if (r->state != STATE_ROW)
 		return 1;
 	r->field = NO_FIELD;
-	for (size_t i = 0; i < r->spec->field_count; i++) {
-		const char *name = r->spec->fields[i].name;
+	for (size_t tries = 0; tries < r->spec->field_count; tries++) {
+		size_t i = r->next_field;
 
-		if (strlen(name) != len || memcmp(name, key, len) != 0)
+		r->next_field = i + 1 < r->spec->field_count ? i + 1 : 0;
+		if (r->name_lens[i] != len || memcmp(r->spec->fields[i].name, key, len) != 0)
 			continue;
 		if ((r->seen & UINT32_C(1) << i) != 0)
 			return stop(r, "names a field twice in a row");
@@ -246,6 +250,8 @@ json_rows_new(const struct json_rows_spec *spec, void *arg)
 
 	r->spec = spec;
 	r->arg = arg;
+	for (size_t i = 0; i < spec->field_count; i++)
+		r->name_lens[i] = strlen(spec->fields[i].name);
 	if ((r->yajl = yajl_alloc(&callbacks, NULL, r)) == NULL)
 		abort(); /* out of memory */
 	return r;

@@ -30,10 +30,12 @@ struct json_rows_field {
 	bool is_required; /* a row without it is an error */
 };
 
+#define JSON_ROWS_FIELDS_MAX 32
+
 struct json_rows_spec {
 	const char *what; /* names the document in errors: "the list of keys" */
 	const struct json_rows_field *fields;
-	size_t field_count; /* at most 32 */
+	size_t field_count; /* at most JSON_ROWS_FIELDS_MAX */
 	/* Both return -1 with e to end it all. The value lives during the call only. */
 	int (*on_value)(void *arg, size_t field, const struct json_rows_value *v, struct err *e);
 	int (*on_row)(void *arg, struct err *e); /* after the last field of a row */

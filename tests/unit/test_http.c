@@ -153,21 +153,22 @@ test_put_sends_at_once(void **state)
 {
 	struct fixture *x = *state;
 	struct seen s = { 0 };
-	char *value = mem_alloc(300000);
+	char *value = mem_alloc(1500000);
 	struct http_request r = { .method = "PUT",
 		.path = "/v1/kv/a?dc=x",
 		.body = value,
-		.body_len = 300000,
+		.body_len = 1500000,
 		.limit_ms = 2000,
 		.max_body = 1000 };
 
+	/* More than the megabyte from which curl asks first. */
 	memset(value, 'v', r.body_len);
 	fake_http_push_answer(x->fake, 200, 0, "true");
 	exchange(x, &r, &s);
 	assert_int_equal(s.status, 200);
 	assert_memory_equal(fake_http_request(x->fake, 0), "PUT /v1/kv/a?dc=x HTTP/1.1\r\n", 28);
 	assert_non_null(
-	    strstr(fake_http_request(x->fake, 0), "Content-Length: 300000\r\n\r\nvvvv"));
+	    strstr(fake_http_request(x->fake, 0), "Content-Length: 1500000\r\n\r\nvvvv"));
 	/* Expect: 100-continue would cost a round trip, or a second with a server that is silent. */
 	assert_null(strcasestr(fake_http_request(x->fake, 0), "expect"));
 	/* An empty value still says its length. */
