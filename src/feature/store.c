@@ -112,7 +112,7 @@ store_new(const struct config *c, struct err *e)
 	choose_prefixes(s, c->consul.root);
 	s->good = store_disk_load(s->path, &s->was_canary_seen, e);
 	expect_good_names(s);
-	s->map = name_map_ref(s->good);
+	s->map = s->good != NULL ? name_map_ref(s->good) : NULL;
 	return s;
 }
 
