@@ -22,6 +22,7 @@
 #define SELF_RETRY_MS 1000
 /* Problems that come or go by time alone (drift that is shown for a while) are looked for this often. */
 #define REFRESH_MS 10000
+#define REFRESH_SOON_MS 20
 #define SAVE_QUIET_MS 1000
 #define SAVE_MAX_MS 10000
 
@@ -143,8 +144,9 @@ output_changed(struct output *o, void *arg)
 {
 	struct agent *a = arg;
 
+	/* A state that a proof replaces within milliseconds is not worth a write to Consul. */
 	(void)o;
-	loop_timer_set(a->refresh_timer, 0);
+	loop_timer_set(a->refresh_timer, REFRESH_SOON_MS);
 }
 
 static void
@@ -163,6 +165,7 @@ output_landed(struct output *o, void *arg)
 		i++;
 	a->flip_counts[i]++;
 	a->flip_sum_s += s;
+	loop_timer_set(a->refresh_timer, 0);
 }
 
 /* --- who we are ----------------------------------------------------------------------------------- */

@@ -158,7 +158,9 @@ proof_came(const struct err *e, void *arg)
 	/* The first answers after a notification are often still the old ones; that is no news. */
 	if (clock_mono_ms() - o->notified_ms < RETRY_MIN_MS && !was_served)
 		return;
-	progress(o, OUTPUT_WRITTEN, e);
+	/* That nobody could be told explains it better than the old answer does. */
+	if (!o->is_notify_failing)
+		progress(o, OUTPUT_WRITTEN, e);
 	if (!loop_timer_is_set(o->retry_timer) && o->notify == NULL)
 		retry_later(o);
 }
@@ -191,7 +193,8 @@ notify_done(const struct err *e, void *arg)
 	struct output *o = arg;
 
 	o->notify = NULL;
-	if (e->code != ERR_NONE) {
+	o->is_notify_failing = e->code != ERR_NONE;
+	if (o->is_notify_failing) {
 		progress(o, o->state == OUTPUT_SERVED ? OUTPUT_WRITTEN : o->state, e);
 		retry_later(o);
 	} else if (o->config->prove == NULL) {

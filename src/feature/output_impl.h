@@ -32,6 +32,7 @@ struct output {
 	struct loop_timer *retry_timer; /* after a failure: the write, or the notification */
 	struct loop_timer *proof_timer; /* asks again now and then whether it is still served */
 	struct loop_timer *drift_timer; /* the file was changed again too soon */
+	bool is_notify_failing; /* the last attempt did */
 	int64_t retry_ms, notified_ms, repaired_ms;
 	int64_t seen_us; /* of the map at work */
 
