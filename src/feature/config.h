@@ -49,7 +49,7 @@ struct config_output {
 	char **validate;    /* argv, NULL-terminated; NULL: none. "%f" stands for the new file */
 	int signal;	    /* 0: none */
 	char *pidfile;
-	char *process;	    /* what /proc/PID/comm must be: "dnsmasq"; set when signal is */
+	char *process;	    /* what /proc/PID/comm must be; NULL: as notify.h says */
 	char **command;
 	char *prove;	    /* NULL: do not */
 };

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "feature/config_load.h"
 
-#define PROCESS_MAX_LEN 15 /* TASK_COMM_LEN - 1: /proc/PID/comm has no more */
 
 /* The key is given, well or badly: then it is not missing. */
 static bool
@@ -58,18 +57,6 @@ check_consul(struct config_loader *l)
 
 /* --- outputs ------------------------------------------------------------------------------------- */
 
-/* "/run/dnsmasq/dnsmasq.pid" is of a process called dnsmasq. */
-static char *
-process_of(const char *pidfile)
-{
-	const char *base = strrchr(pidfile, '/') + 1;
-	size_t len = strlen(base);
-
-	if (len > 4 && strcmp(base + len - 4, ".pid") == 0)
-		len -= 4;
-	return mem_strndup(base, len < PROCESS_MAX_LEN ? len : PROCESS_MAX_LEN);
-}
-
 static void
 check_notify(struct config_loader *l, const struct conf_entry *block, struct config_output *o)
 {
@@ -84,15 +71,13 @@ check_notify(struct config_loader *l, const struct conf_entry *block, struct con
 		config_block_problem(l, block, "pidfile needs signal");
 	if (has(block, "process") && !has(block, "pidfile"))
 		config_block_problem(l, block, "process needs pidfile");
-	if (o->pidfile != NULL && o->process == NULL)
-		o->process = process_of(o->pidfile);
 	/* facts/dnsmasq.md: after dropping its privileges it cannot read it, and all names are gone. */
 	if (o->signal != 0 && (o->mode & S_IROTH) == 0)
 		conf_problem(&l->config->warnings, &block->where,
-		    "output \"%s\": mode %04o: %s must be able to read the file after it has "
-		    "dropped "
-		    "its privileges",
-		    o->name, (unsigned)o->mode, o->process != NULL ? o->process : "the process");
+		    "output \"%s\": mode %04o: the process must be able to read the file after it "
+		    "has "
+		    "dropped its privileges",
+		    o->name, (unsigned)o->mode);
 }
 
 static void

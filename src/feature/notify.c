@@ -85,6 +85,15 @@ out:
 	return result;
 }
 
+static bool
+is_expected(const struct config_output *c, const char *comm)
+{
+	if (c->process != NULL)
+		return strcmp(comm, c->process) == 0;
+	return strcmp(comm, "dnsmasq") == 0 ||
+	       (comm[0] != '\0' && strncmp(strrchr(c->pidfile, '/') + 1, comm, strlen(comm)) == 0);
+}
+
 /* The name of the process, as in /proc/PID/comm. */
 static int
 check_process(pid_t pid, const struct config_output *c, struct err *e)
@@ -96,10 +105,12 @@ check_process(pid_t pid, const struct config_output *c, struct err *e)
 	if (file_read(path, COMM_MAX, &comm, e) != 0)
 		goto out;
 	comm.data[strcspn(comm.data, "\n")] = '\0';
-	if (strcmp(comm.data, c->process) != 0) {
+	if (!is_expected(c, comm.data)) {
 		err_set(e, ERR_CONFLICT,
-		    "pidfile %s is stale: process %d is %s, not %s; not signalled", c->pidfile,
-		    (int)pid, str_printable(shown, sizeof(shown), comm.data, comm.len), c->process);
+		    "pidfile %s is stale: process %d is %s, which is not the reader of the file; "
+		    "not signalled",
+		    c->pidfile, (int)pid,
+		    str_printable(shown, sizeof(shown), comm.data, strlen(comm.data)));
 		goto out;
 	}
 	result = 0;
@@ -127,8 +138,8 @@ send_signal(const struct config_output *c, struct err *e)
 	if (check_process(pid, c, e) != 0)
 		goto out;
 	if (syscall(SYS_pidfd_send_signal, fd, c->signal, NULL, 0) != 0) {
-		err_errno(e, "cannot send SIG%s to %s, process %d", sigabbrev_np(c->signal),
-		    c->process, (int)pid);
+		err_errno(e, "cannot send SIG%s to the process of %s, %d", sigabbrev_np(c->signal),
+		    c->pidfile, (int)pid);
 		if (e->code == ERR_DENIED)
 			err_wrap(e, "give pointsmand the same user or CAP_KILL");
 		goto out;

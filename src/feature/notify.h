@@ -1,6 +1,9 @@
 /*
  * notify.h: tells whoever reads an output that there is a new file: a signal to the process of a
  * pidfile, or a command. One attempt; that it is owed, and tried again, is the output's business.
+ *
+ * A pidfile may be stale, and its number given to somebody else: the process must be called what the
+ * configuration says (process), else dnsmasq or as the pidfile is ("nginx.pid", "haproxy-2.pid").
  */
 #ifndef FEATURE_NOTIFY_H
 #define FEATURE_NOTIFY_H

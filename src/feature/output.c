@@ -178,7 +178,8 @@ prove(struct output *o, const struct name_map *before)
 		const struct name *n =
 		    changes[0].after != NULL ? changes[0].after : changes[0].before;
 
-		snprintf(fqdn, sizeof(fqdn), "%s.%s", n->name, o->env.domain);
+		snprintf(fqdn, sizeof(fqdn), "%s%s%s", n->name, o->env.domain[0] != '\0' ? "." : "",
+		    o->env.domain);
 		p.fqdn = fqdn;
 		p.expected = changes[0].after;
 	}
