@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "feature/config_load.h"
 
-
 /* The key is given, well or badly: then it is not missing. */
 static bool
 has(const struct conf_entry *block, const char *key)

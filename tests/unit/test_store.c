@@ -238,7 +238,8 @@ test_override_wins(void **state)
 	struct fixture *f = *state;
 
 	begin(f);
-	feed(f, 11, CANARY " pointsman/names/a=db1 pointsman/names/b=db2 pointsman/nodes/db1=10.9.9.9",
+	feed(f, 11,
+	    CANARY " pointsman/names/a=db1 pointsman/names/b=db2 pointsman/nodes/db1=10.9.9.9",
 	    false);
 	assert_string_equal(address_of(f, "a"), "10.9.9.9");
 }
