@@ -130,7 +130,7 @@ temp_open(const char *path, char **temp_path, struct err *e)
 	}
 	free(dir);
 	if (fd < 0) {
-		err_errno(e, "cannot create %s", *temp_path);
+		err_errno(e, "cannot create a new file beside %s", path);
 		free(*temp_path);
 		*temp_path = NULL;
 	}
@@ -182,23 +182,23 @@ stage(struct file_stage *s, const char *path, const void *data, size_t len, mode
 	if ((fd = temp_open(path, &temp_path, e)) < 0)
 		return -1;
 	if (write_all(fd, data, len) != 0) {
-		err_errno(e, "cannot write %s", temp_path);
+		err_errno(e, "cannot write the new %s", path);
 		goto fail;
 	}
 	keep_owner(fd, path);
 	/* After the owner, because a change of owner takes the set-id bits away. */
 	if (fchmod(fd, mode) != 0) {
-		err_errno(e, "cannot set the mode of %s", temp_path);
+		err_errno(e, "cannot set the mode of the new %s", path);
 		goto fail;
 	}
 	if (is_synced && fsync(fd) != 0) {
-		err_errno(e, "cannot sync %s", temp_path);
+		err_errno(e, "cannot sync the new %s", path);
 		goto fail;
 	}
 	/* NFS tells of a full disk here. */
 	if (close(fd) != 0) {
 		fd = -1;
-		err_errno(e, "cannot write %s", temp_path);
+		err_errno(e, "cannot write the new %s", path);
 		goto fail;
 	}
 	s->path = mem_strdup(path);
@@ -266,14 +266,14 @@ backup_make(const char *path, const char *backup_path, struct err *e)
 		if (access(path, F_OK) != 0)
 			return 0;
 		errno = ENOENT;
-		return err_errno(e, "cannot keep %s", backup_path);
+		return err_errno(e, "cannot keep %s as %s", path, backup_path);
 	case EPERM: /* no links on this file system, or fs.protected_hardlinks and another's file */
 	case EMLINK:
 	case EOPNOTSUPP:
 	case EXDEV:
 		return backup_copy(path, backup_path, e) == 0 ? 1 : -1;
 	default:
-		return err_errno(e, "cannot keep %s", backup_path);
+		return err_errno(e, "cannot keep %s as %s", path, backup_path);
 	}
 }
 

@@ -23,6 +23,10 @@
 
 #define SCHEME "file:"
 
+/* Consul takes a transaction as JSON of at most 512 KiB (txn_max_req_len), a plain write not. */
+#define TXN_BODY_MAX (512 * 1024)
+#define TXN_OP_SIZE 80 /* the braces, names and numbers around each */
+
 static struct kv_call *
 start_read(struct kv *kv, const char *key, bool is_prefix, const struct kv_read *r,
     kv_done_fn *done, void *arg)
@@ -72,22 +76,42 @@ copy_or_null(struct arena *memory, const char *text)
 	return text != NULL ? arena_strdup(memory, text) : NULL;
 }
 
+/* What Consul would refuse as well, and what the file cannot hold. */
+static int
+check_ops(const struct kv_op *ops, size_t count, bool is_txn, struct err *e)
+{
+	char shown[STR_SHOW_MAX * 4 + 4];
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t key_len = strlen(ops[i].key);
+
+		size += TXN_OP_SIZE + key_len + (ops[i].value_len + 2) / 3 * 4;
+		if (!str_is_utf8(ops[i].key, key_len))
+			return err_set(e, ERR_USAGE,
+			    "key %s is not UTF-8, and a file store is JSON",
+			    str_printable(shown, sizeof(shown), ops[i].key, key_len));
+	}
+	if (is_txn && size > TXN_BODY_MAX)
+		return err_set(e, ERR_LIMIT, "a transaction of %zu bytes; a store takes %d", size,
+		    TXN_BODY_MAX);
+	return 0;
+}
+
 static struct kv_call *
-kvfile_txn(struct kv *kv, const struct kv_op *ops, size_t count, kv_done_fn *done, void *arg)
+start_ops(
+    struct kv *kv, const struct kv_op *ops, size_t count, bool is_txn, kv_done_fn *done, void *arg)
 {
 	struct file_call *c = file_call_new(kv, act_ops, done, arg);
-	char shown[STR_SHOW_MAX * 4 + 4];
 	struct err e;
 
+	if (check_ops(ops, count, is_txn, &e) != 0) {
+		kv_call_defer_err(&c->call, &e);
+		return &c->call;
+	}
 	c->ops = arena_array(&c->memory, count, sizeof(*c->ops));
 	c->op_count = count;
 	for (size_t i = 0; i < count; i++) {
-		if (!str_is_utf8(ops[i].key, strlen(ops[i].key))) {
-			err_set(&e, ERR_USAGE, "key %s is not UTF-8, and a file store is JSON",
-			    str_printable(shown, sizeof(shown), ops[i].key, strlen(ops[i].key)));
-			kv_call_defer_err(&c->call, &e);
-			return &c->call;
-		}
 		c->ops[i] = ops[i];
 		c->ops[i].key = arena_strdup(&c->memory, ops[i].key);
 		c->ops[i].session = copy_or_null(&c->memory, ops[i].session);
@@ -99,9 +123,18 @@ kvfile_txn(struct kv *kv, const struct kv_op *ops, size_t count, kv_done_fn *don
 }
 
 static struct kv_call *
+kvfile_txn(struct kv *kv, const struct kv_op *ops, size_t count, kv_done_fn *done, void *arg)
+{
+	return start_ops(kv, ops, count, true, done, arg);
+}
+
+static struct kv_call *
 kvfile_write(struct kv *kv, const struct kv_op *op, kv_done_fn *done, void *arg)
 {
-	return kvfile_txn(kv, op, 1, done, arg);
+	/* As consul.c does it: what has a condition travels as a transaction. */
+	bool is_txn = op->kind != KV_OP_SET && op->kind != KV_OP_DELETE;
+
+	return start_ops(kv, op, 1, is_txn, done, arg);
 }
 
 /* A random UUID (RFC 4122, version 4), as Consul's sessions have. */

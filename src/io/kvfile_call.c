@@ -330,7 +330,7 @@ has_waiting(const struct kvfile *f)
 static void
 fail_waiting(struct kvfile *f, const struct err *e)
 {
-	f->failures = 0;
+	f->failing_since_ms = 0;
 	/* The directory itself may be gone; whoever waits next begins anew. */
 	kvfile_watch_stop(f);
 	for (struct kv_call *call = f->kv.calls; call != NULL; call = call->next) {
@@ -356,12 +356,17 @@ wake_waiting(struct kvfile *f, struct kvfile_state *s, int64_t now_ms)
 	}
 }
 
-/* The first failure may be an editor at work. */
+/* What fails only for a moment may be an editor at work. */
 static void
 look_failed(struct kvfile *f, const struct err *e)
 {
-	if (++f->failures == 1)
-		look_within(f, EDIT_GRACE_MS);
+	int64_t now_ms = clock_mono_ms(), left_ms;
+
+	if (f->failing_since_ms == 0)
+		f->failing_since_ms = now_ms;
+	left_ms = f->failing_since_ms + EDIT_GRACE_MS - now_ms;
+	if (left_ms > 0)
+		look_within(f, left_ms);
 	else
 		fail_waiting(f, e);
 }
@@ -419,7 +424,7 @@ kvfile_look(void *arg)
 	    kvfile_state_next_expiry(&snap.state) <= now_ms)
 		settle(f);
 	if (!f->is_edited) {
-		f->failures = 0;
+		f->failing_since_ms = 0;
 		wake_waiting(f, &snap.state, now_ms);
 		look_later(f, &snap, now_ms);
 	}

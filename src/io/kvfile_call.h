@@ -58,7 +58,7 @@ struct kvfile {
 	int64_t look_at_ms;
 	struct file_call *settling; /* a call of our own */
 	bool is_edited, is_behind;  /* what the last look found */
-	int failures;               /* of looking and settling, since the last success */
+	int64_t failing_since_ms;   /* looking or settling; 0: it works */
 };
 
 /* The operation fills in what it needs, then sets the state: READ or LOCK, or SLEEP for so long. */

@@ -63,7 +63,7 @@ locate(const char *text, size_t len, size_t nth, int *line, int *column)
 		depth += c == '[' || c == '{';
 		depth -= c == ']' || c == '}';
 		element += depth == 1 && c == ',';
-		is_due = depth == 1 && (c == '[' || c == ',') && element == nth;
+		is_due |= depth == 1 && (c == '[' || c == ',') && element == nth;
 	}
 	*column = 1;
 }

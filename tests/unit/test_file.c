@@ -328,7 +328,7 @@ survives_every_failure(void **state)
 				continue;
 			}
 			failed++;
-			assert_non_null(strstr(e.text, dir));
+			assert_non_null(strstr(e.text, path));
 			assert_non_null(strstr(e.text, strerror(errors[i])));
 			if (!holds(path, new_bytes, NEW_LEN)) {
 				assert_int_equal(entries(), 1);
