@@ -244,14 +244,20 @@ remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 }
 
 void
+consul_agent_remove(char *dir)
+{
+	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	free(dir);
+}
+
+void
 consul_agent_stop(struct consul_agent *a)
 {
 	if (a == NULL)
 		return;
 	kill(a->pid, SIGKILL);
 	waitpid(a->pid, NULL, 0);
-	nftw(a->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-	free(a->dir);
+	consul_agent_remove(a->dir);
 	free(a->address);
 	free(a);
 }
@@ -280,18 +286,34 @@ consul_agent_pid(const struct consul_agent *a)
 	return a->pid;
 }
 
-void
-consul_agent_run(const char *dir, const char *const *arguments)
+static void
+run(const char *program, const char *dir, const char *const *arguments)
 {
-	char *program = find_program();
-	char *argv[16] = { program };
+	char *argv[8] = { (char *)program };
 	int status;
 	pid_t pid;
 
-	for (size_t i = 0; arguments[i] != NULL && i + 2 < MEM_COUNT(argv); i++)
+	for (size_t i = 0; arguments[i] != NULL; i++)
 		argv[i + 1] = (char *)arguments[i];
 	pid = spawn(program, dir, argv);
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		die("%s %s failed, see %s/log", program, arguments[0], dir);
+}
+
+char *
+consul_agent_certificates(void)
+{
+	static const char *const steps[][5] = {
+		{ "tls", "ca", "create" },
+		{ "tls", "cert", "create", "-server" },
+		{ "tls", "cert", "create", "-client" },
+	};
+	char *program = find_program(), *dir = mem_strdup("/tmp/pm-tls-XXXXXX");
+
+	if (mkdtemp(dir) == NULL)
+		die("mkdtemp: %s", strerror(errno));
+	for (size_t i = 0; i < MEM_COUNT(steps); i++)
+		run(program, dir, steps[i]);
 	free(program);
+	return dir;
 }

@@ -33,46 +33,14 @@ struct fixture {
 	struct kv_waiter w;
 };
 
-static char *
-make_certificates(void)
-{
-	static const char *const ca[] = { "tls", "ca", "create", NULL };
-	static const char *const server[] = { "tls", "cert", "create", "-server", NULL };
-	static const char *const client[] = { "tls", "cert", "create", "-client", NULL };
-	char *dir = mem_strdup("/tmp/pm-tls-XXXXXX");
-
-	assert_non_null(mkdtemp(dir));
-	consul_agent_run(dir, ca);
-	consul_agent_run(dir, server);
-	consul_agent_run(dir, client);
-	return dir;
-}
-
-static void
-remove_certificates(char *dir)
-{
-	static const char *const names[] = { "consul-agent-ca.pem", "consul-agent-ca-key.pem",
-		"dc1-server-consul-0.pem", "dc1-server-consul-0-key.pem", "dc1-client-consul-0.pem",
-		"dc1-client-consul-0-key.pem", "log" };
-
-	for (size_t i = 0; i < MEM_COUNT(names); i++) {
-		char *path = mem_printf("%s/%s", dir, names[i]);
-
-		unlink(path);
-		free(path);
-	}
-	assert_int_equal(rmdir(dir), 0);
-	free(dir);
-}
-
 static int
 start_world(void **state)
 {
 	char *extra;
 
 	(void)state;
-	world.certificates = make_certificates();
-	world.others = make_certificates();
+	world.certificates = consul_agent_certificates();
+	world.others = consul_agent_certificates();
 	/* The certificate knows 127.0.0.1 and server.dc1.consul; 127.0.0.2 is none of its names. */
 	extra =
 	    mem_printf("{\"addresses\": {\"https\": \"127.0.0.1 127.0.0.2\","
@@ -100,8 +68,8 @@ stop_world(void **state)
 	(void)state;
 	consul_agent_stop(world.agent);
 	consul_agent_stop(world.acl);
-	remove_certificates(world.certificates);
-	remove_certificates(world.others);
+	consul_agent_remove(world.certificates);
+	consul_agent_remove(world.others);
 	free(world.socket);
 	free(world.https);
 	return 0;
