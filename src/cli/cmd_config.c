@@ -103,7 +103,10 @@ print_text(const struct cli *cli, const struct config *c)
 		out_line("hook           %s runs %s", SHOWN(c->hooks[i].name),
 		    SHOWN(c->hooks[i].command[0]));
 	out_blank();
-	out_line("The configuration is good.");
+	if (c->warnings.len > 0)
+		out_marked(cli, MARK_WARNING, "%s", str_text(&c->warnings));
+	else
+		out_line("The configuration is good.");
 }
 
 static json_t *
@@ -149,7 +152,8 @@ print_json(const struct config *c)
 	    c->agent.node, "state_dir", c->agent.state_dir, "http", c->agent.http, "domain",
 	    c->agent.domain, "template_dir", c->agent.template_dir, "vantage", c->agent.is_vantage,
 	    "log_level", log_level_name(c->agent.log_level), "max_silence_ms",
-	    (json_int_t)c->agent.max_silence_ms, "outputs", outputs, "hooks", hooks));
+	    (json_int_t)c->agent.max_silence_ms, "outputs", outputs, "hooks", hooks, "warnings",
+	    out_lines_to_json(str_text(&c->warnings))));
 }
 
 static enum exit_code
