@@ -141,7 +141,8 @@ json_write(struct str *out, const json_t *value)
 void
 json_write_pretty(struct str *out, const json_t *value)
 {
-	if (json_dump_callback(value, write_bytes, out, JSON_WRITE_FLAGS | JSON_INDENT(2)) != 0)
+	if (json_dump_callback(value, write_bytes, out,
+		JSON_WRITE_FLAGS | JSON_INDENT(2) | JSON_ENSURE_ASCII) != 0)
 		abort();
 	str_addc(out, '\n');
 }

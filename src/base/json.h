@@ -30,7 +30,10 @@ json_t *json_printable(const void *data, size_t len);
 void json_write_string(struct str *out, const char *text, size_t len);
 /* Compact; members stand in the order they were set. */
 void json_write(struct str *out, const json_t *value);
-/* Indented by two, with a final newline: for people and -o json. */
+/*
+ * Indented by two, with a final newline: for people and -o json. All ASCII, because it is looked at on
+ * terminals, some of which obey U+009B.
+ */
 void json_write_pretty(struct str *out, const json_t *value);
 
 #endif

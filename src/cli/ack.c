@@ -99,13 +99,14 @@ print(const struct cli *cli, const struct fleet *f, const struct ack *ack, int64
 
 	str_duration(took, sizeof(took), took_us / 1000);
 	if (f->count == 0) {
-		out_line("no agent has ever been started here: nobody serves this yet");
+		out_line(cli, "no agent has ever been started here: nobody serves this yet");
 		return EXIT_DONE;
 	}
 	if (f->alive == 0)
 		out_marked(cli, MARK_CRITICAL, "no agent is alive: nobody serves this");
 	else if (done == f->alive)
-		out_line("%s %zu of %zu agents in %s", kinds[ack->kind].word, done, f->alive, took);
+		out_line(
+		    cli, "%s %zu of %zu agents in %s", kinds[ack->kind].word, done, f->alive, took);
 	else
 		out_marked(cli, MARK_CRITICAL, "%s %zu of %zu agents after %s",
 		    kinds[ack->kind].word, done, f->alive, took);

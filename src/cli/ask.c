@@ -4,6 +4,7 @@
  */
 #include "cli/ask.h"
 
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "cli/report.h"
 
 #define ANSWER_MAX 300 /* more than the longest name */
+#define POLL_MS 100    /* how long Ctrl-C may go unnoticed */
 
 static enum exit_code
 refuse_unasked(const struct cli *cli)
@@ -27,6 +29,25 @@ refuse_unasked(const struct cli *cli)
 	report_why(&r, "nothing moves without a person");
 	report_do(&r, "the same command with --yes");
 	return report_send(&r, cli, EXIT_REFUSED);
+}
+
+/*
+ * A line from the terminal, "" at its end or after Ctrl-C. It polls, because a signal that comes
+ * between the look at the flag and the read would leave the read waiting for ever.
+ */
+static void
+read_answer(char *out, size_t size)
+{
+	struct pollfd terminal = { .fd = STDIN_FILENO, .events = POLLIN };
+	ssize_t n = 0;
+	int ready = 0;
+
+	while (ready == 0 && !interrupt_is_pending(NULL))
+		ready = poll(&terminal, 1, POLL_MS);
+	if (ready > 0)
+		n = read(STDIN_FILENO, out, size - 1);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
 }
 
 enum exit_code
@@ -41,9 +62,7 @@ ask_to_type(struct cli *cli, const char *word, const char *what_for)
 		return refuse_unasked(cli);
 	fflush(stdout);
 	fprintf(stderr, "Type %s %s, anything else stops: ", word, what_for);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		answer[0] = '\0';
-	answer[strcspn(answer, "\n")] = '\0';
+	read_answer(answer, sizeof(answer));
 	if (strcmp(answer, word) == 0 && !interrupt_is_pending(NULL))
 		return EXIT_DONE;
 	if (answer[0] == '\0')

@@ -154,13 +154,6 @@ read_back_patiently(struct client *client, const struct kv_op *op, uint64_t *ind
 	return is_there;
 }
 
-/* Whether a write that ended with this error may have been committed all the same. */
-static bool
-is_in_doubt(const struct err *e)
-{
-	return e->code == ERR_UNKNOWN || e->code == ERR_CANCELED || e->code == ERR_TIMEOUT;
-}
-
 void
 client_write(struct client *client, const struct kv_op *ops, size_t count, struct write_result *out)
 {
@@ -174,7 +167,7 @@ client_write(struct client *client, const struct kv_op *ops, size_t count, struc
 		out->state = WRITE_CONFLICT;
 		return;
 	}
-	if (applied < 0 && !is_in_doubt(&out->err)) {
+	if (applied < 0 && out->err.code != ERR_UNKNOWN) {
 		out->state = WRITE_NOT_DONE;
 		return;
 	}
@@ -201,7 +194,7 @@ client_report_write(const struct cli *cli, const struct write_result *w, const c
 		report_do(&r, "look what is there now, then again: pointsman names");
 		return report_send(&r, cli, EXIT_REFUSED);
 	case WRITE_NOT_DONE:
-		if (!is_in_doubt(&w->err))
+		if (w->err.code != ERR_UNKNOWN)
 			return report_err(cli, &w->err, what);
 		report_fact(&r, "%s: not committed: %s", what, w->err.text);
 		report_why(&r, "it was read back from the leader, and everything is as it was");

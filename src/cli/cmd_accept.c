@@ -118,11 +118,11 @@ print_changes(const struct cli *cli, const char *title, const char *sign, const 
 
 	if (count == 0)
 		return;
-	out_line("%s %zu:", title, count);
+	out_line(cli, "%s %zu:", title, count);
 	for (size_t i = 0; i < count && i < CHANGES_SHOWN; i++)
 		print_change(cli, sign, json_array_get(list, i));
 	if (count > CHANGES_SHOWN)
-		out_line("  ... and %zu more", count - CHANGES_SHOWN);
+		out_line(cli, "  ... and %zu more", count - CHANGES_SHOWN);
 }
 
 static void
@@ -133,9 +133,9 @@ print_map(const struct accepting *a)
 
 	for (size_t i = 0; i < a->fleet.count; i++)
 		n += strcmp(a->fleet.agents[i].guarded_digest, a->agent->guarded_digest) == 0;
-	out_line("%s", a->agent->guarded_digest);
-	out_line(
-	    "held back by %zu of %zu agents, %s among them:", n, a->fleet.count, a->agent->node);
+	out_line(a->cli, "%s", a->agent->guarded_digest);
+	out_line(a->cli, "held back by %zu of %zu agents, %s among them:", n, a->fleet.count,
+	    a->agent->node);
 	out_marked(a->cli, MARK_WARNING, "%s", a->agent->guarded_why);
 	print_changes(a->cli, "goes", "-", json_object_get(guarded, "removed"));
 	print_changes(a->cli, "moves", ">", json_object_get(guarded, "moved"));
@@ -163,7 +163,7 @@ write_and_wait(struct accepting *a)
 	if ((code = client_report_write(a->cli, &w, what)) == EXIT_DONE) {
 		ack.generation = w.index;
 		if (!a->cli->is_json)
-			out_line("%s", what);
+			out_line(a->cli, "%s", what);
 		code = ack_wait(a->cli, &a->client, &ack, &acknowledged);
 		if (acknowledged != NULL)
 			out_json(json_pack(

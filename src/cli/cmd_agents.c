@@ -49,11 +49,11 @@ print_text(const struct cli *cli, const struct fleet *f)
 	struct table *t = table_new(cli);
 
 	print_problems(cli, f);
-	table_column(t, "AGENT", COLUMN_TEXT);
+	table_column(t, "AGENT", COLUMN_LONG);
 	table_column(t, "STATE", COLUMN_TEXT);
 	table_column(t, "SERVES", COLUMN_NUMBER);
 	table_column(t, "OUTPUTS", COLUMN_NUMBER);
-	table_column(t, "SINCE", COLUMN_TEXT);
+	table_column(t, "SINCE", COLUMN_LONG);
 	table_column(t, "VERSION", COLUMN_LONG);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct fleet_agent *a = &f->agents[i];
@@ -68,7 +68,7 @@ print_text(const struct cli *cli, const struct fleet *f)
 	}
 	table_print(t);
 	if (f->count == 0)
-		out_line("No agent was ever started here: systemctl enable --now pointsmand");
+		out_line(cli, "No agent was ever started here: systemctl enable --now pointsmand");
 }
 
 static void

@@ -6,8 +6,11 @@
  * A shell that hangs on TAB is worse than one that knows no names: the KV has COMPLETION_LIMIT_MS, and
  * every error is silence.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -19,10 +22,19 @@
 #define COMPLETION_LIMIT_MS 1000
 
 static void
+offer_line(const char *word, size_t len)
+{
+	char *line = mem_printf("%.*s\n", (int)len, word);
+
+	out_text(line);
+	free(line);
+}
+
+static void
 offer(const char *word, const char *begun)
 {
 	if (strncmp(word, begun, strlen(begun)) == 0)
-		out_line("%s", word);
+		offer_line(word, strlen(word));
 }
 
 /* Every first word once, or the second words of the two-word commands. */
@@ -34,7 +46,7 @@ offer_commands(const char *first, const char *begun)
 		size_t len = strcspn(name, " ");
 
 		if (first == NULL && strncmp(name, begun, strlen(begun)) == 0)
-			out_line("%.*s", (int)len, name);
+			offer_line(name, len);
 		else if (first != NULL && name[len] == ' ' && strlen(first) == len &&
 			 strncmp(first, name, len) == 0)
 			offer(name + len + 1, begun);

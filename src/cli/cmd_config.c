@@ -71,23 +71,23 @@ print_text(const struct cli *cli, const struct config *c)
 {
 	struct table *t = table_new(cli);
 
-	out_line("configuration  %s", c->path != NULL ? SHOWN(c->path) : "none, all defaults");
-	out_line("consul         %s", SHOWN(c->consul.address));
-	out_line("token          %s", c->consul.token != NULL ? "given" : "none");
-	out_line("datacenter     %s", SHOWN(or_dash(c->consul.datacenter)));
-	out_line("names          %s", SHOWN(c->consul.names));
-	out_line("root           %s", SHOWN(c->consul.root));
-	out_line("agent          %s",
+	out_line(cli, "configuration  %s", c->path != NULL ? SHOWN(c->path) : "none, all defaults");
+	out_line(cli, "consul         %s", SHOWN(c->consul.address));
+	out_line(cli, "token          %s", c->consul.token != NULL ? "given" : "none");
+	out_line(cli, "datacenter     %s", SHOWN(or_dash(c->consul.datacenter)));
+	out_line(cli, "names          %s", SHOWN(c->consul.names));
+	out_line(cli, "root           %s", SHOWN(c->consul.root));
+	out_line(cli, "agent          %s",
 	    c->agent.node != NULL ? SHOWN(c->agent.node) : "as the local Consul agent's node");
-	out_line("state-dir      %s", SHOWN(c->agent.state_dir));
-	out_line("http           %s", SHOWN(or_dash(c->agent.http)));
-	out_line("domain         %s", SHOWN(or_dash(c->agent.domain)));
+	out_line(cli, "state-dir      %s", SHOWN(c->agent.state_dir));
+	out_line(cli, "http           %s", SHOWN(or_dash(c->agent.http)));
+	out_line(cli, "domain         %s", SHOWN(or_dash(c->agent.domain)));
 	out_blank();
-	table_column(t, "OUTPUT", COLUMN_TEXT);
+	table_column(t, "OUTPUT", COLUMN_LONG);
 	table_column(t, "PATH", COLUMN_LONG);
 	table_column(t, "TEMPLATE", COLUMN_LONG);
 	table_column(t, "NOTIFIES", COLUMN_LONG);
-	table_column(t, "PROVED BY", COLUMN_TEXT);
+	table_column(t, "PROVED BY", COLUMN_LONG);
 	for (size_t i = 0; i < c->output_count; i++) {
 		const struct config_output *o = &c->outputs[i];
 
@@ -100,13 +100,13 @@ print_text(const struct cli *cli, const struct config *c)
 	}
 	table_print(t);
 	for (size_t i = 0; i < c->hook_count; i++)
-		out_line("hook           %s runs %s", SHOWN(c->hooks[i].name),
+		out_line(cli, "hook           %s runs %s", SHOWN(c->hooks[i].name),
 		    SHOWN(c->hooks[i].command[0]));
 	out_blank();
 	if (c->warnings.len > 0)
 		out_marked(cli, MARK_WARNING, "%s", str_text(&c->warnings));
 	else
-		out_line("The configuration is good.");
+		out_line(cli, "The configuration is good.");
 }
 
 static json_t *

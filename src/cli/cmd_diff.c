@@ -27,7 +27,6 @@ struct side {
 
 struct lines_out {
 	json_t *list; /* NULL: printed */
-	size_t count;
 };
 
 static void
@@ -50,11 +49,11 @@ show_line(char sign, const char *text, size_t len, void *arg)
 			i++;
 		}
 	}
-	out->count++;
 	if (out->list != NULL)
 		json_array_append_new(out->list, json_string(str_text(&line)));
-	else
-		out_line("%s", str_text(&line));
+	str_addc(&line, '\n');
+	if (out->list == NULL)
+		out_text(str_text(&line));
 	str_clear(&line);
 }
 
@@ -67,8 +66,8 @@ show(const struct cli *cli, const struct side *a, const struct side *b)
 		       memcmp(str_text(&a->text), str_text(&b->text), a->text.len) == 0;
 
 	if (!is_same && !cli->is_json) {
-		out_line("--- %s", a->label);
-		out_line("+++ %s", b->label);
+		out_line(cli, "--- %s", a->label);
+		out_line(cli, "+++ %s", b->label);
 	}
 	line_diff(
 	    str_text(&a->text), a->text.len, str_text(&b->text), b->text.len, show_line, &out);
@@ -76,7 +75,7 @@ show(const struct cli *cli, const struct side *a, const struct side *b)
 		out_json(json_pack("{s:s, s:s, s:b, s:o}", "from", a->label, "to", b->label, "same",
 		    is_same, "lines", out.list));
 	else if (is_same)
-		out_line("%s and %s are the same", a->label, b->label);
+		out_line(cli, "%s and %s are the same", a->label, b->label);
 	return is_same ? EXIT_DONE : EXIT_PROBLEM;
 }
 

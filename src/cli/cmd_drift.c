@@ -205,8 +205,8 @@ show_all(const struct drift *d)
 	if (d->cli->is_json)
 		out_json(json_incref(doc));
 	else if (total == 0)
-		out_line("%zu agents serve what the KV says, generation %" PRIu64, d->fleet->alive,
-		    d->view->index);
+		out_line(d->cli, "%zu agents serve what the KV says, generation %" PRIu64,
+		    d->fleet->alive, d->view->index);
 	json_decref(doc);
 	return total > 0 ? EXIT_PROBLEM : EXIT_DONE;
 }
@@ -240,18 +240,18 @@ judge_file(const struct drift *d, const struct fleet_output *o)
 static void
 print_agent(const struct drift *d, const struct fleet_agent *a)
 {
-	out_line("%s  %s  since %s  version %s", a->node, a->is_alive ? "alive" : "NOT ALIVE",
-	    a->since[0] != '\0' ? a->since : "?", a->version);
-	out_line("  serves %" PRIu64 ", has seen %" PRIu64 ", wanted is %" PRIu64, a->serves,
-	    a->sees, d->view->index);
-	out_line("  names  %s", a->map);
+	out_line(d->cli, "%s  %s  since %s  version %s", a->node,
+	    a->is_alive ? "alive" : "NOT ALIVE", a->since[0] != '\0' ? a->since : "?", a->version);
+	out_line(d->cli, "  serves %" PRIu64 ", has seen %" PRIu64 ", wanted is %" PRIu64,
+	    a->serves, a->sees, d->view->index);
+	out_line(d->cli, "  names  %s", a->map);
 	for (size_t i = 0; i < a->output_count; i++) {
 		const struct fleet_output *o = &a->outputs[i];
 
-		out_line("  output %s %s  file %" PRIu64 "  served %" PRIu64, o->name, o->state,
-		    o->generation, o->served);
-		out_line("         %s", o->path);
-		out_line("         %s%s", o->digest, judge_file(d, o));
+		out_line(d->cli, "  output %s %s  file %" PRIu64 "  served %" PRIu64, o->name,
+		    o->state, o->generation, o->served);
+		out_line(d->cli, "         %s", o->path);
+		out_line(d->cli, "         %s%s", o->digest, judge_file(d, o));
 		if (o->error[0] != '\0')
 			out_marked(d->cli, MARK_WARNING, "%s", o->error);
 	}

@@ -76,7 +76,7 @@ help_print_all(const struct cli *cli)
 {
 	struct str line = STR_INIT;
 
-	out_line("pointsman [-c FILE] [-o json] COMMAND ...");
+	out_line(cli, "pointsman [-c FILE] [-o json] COMMAND ...");
 	out_blank();
 	for (size_t i = 0; i < command_count(); i++) {
 		print_entry(cli, command_at(i)->name, command_at(i)->help);
@@ -87,7 +87,7 @@ help_print_all(const struct cli *cli)
 	print_entry(cli, "-o json", "print JSON");
 	print_entry(cli, "-h, --help", "explain the command");
 	out_blank();
-	out_line("Exit codes:");
+	out_line(cli, "Exit codes:");
 	for (int i = 0; i < EXIT_CODE_COUNT; i++) {
 		str_reset(&line);
 		str_addf(&line, "%d", i);
@@ -140,7 +140,7 @@ version_print(const struct cli *cli)
 	if (cli->is_json)
 		out_json(json_pack("{s:s}", "version", PACKAGE_VERSION));
 	else
-		out_line("pointsman %s", PACKAGE_VERSION);
+		out_line(cli, "pointsman %s", PACKAGE_VERSION);
 }
 
 static enum exit_code

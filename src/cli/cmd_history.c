@@ -158,7 +158,7 @@ show_all(const struct cli *cli, const struct config *c, const char *wanted)
 	enum exit_code code = EXIT_DONE;
 	size_t found = 0;
 
-	table_column(t, "OUTPUT", COLUMN_TEXT);
+	table_column(t, "OUTPUT", COLUMN_LONG);
 	table_column(t, "WRITTEN", COLUMN_TEXT);
 	table_column(t, "GENERATION", COLUMN_NUMBER);
 	table_column(t, "LINES", COLUMN_TEXT);

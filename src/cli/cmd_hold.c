@@ -85,7 +85,7 @@ write_and_wait(struct holding *h, const struct kv_op *op, const char *what, cons
 	ack.generation = w.index;
 	if (!h->cli->is_json) {
 		out_paragraph(h->cli, 0, what);
-		out_line("back again: %s", undo);
+		out_line(h->cli, "back again: %s", undo);
 	}
 	return ack_wait(h->cli, &h->client, &ack, acknowledged);
 }
@@ -216,7 +216,7 @@ report_not_held(const struct holding *h)
 		    json_pack("{s:s?, s:n}", "name", h->name[0] != '\0' ? h->name : NULL, "hold"));
 		return EXIT_DONE;
 	}
-	out_line("%s is not held: nothing to do", what_of(h));
+	out_line(h->cli, "%s is not held: nothing to do", what_of(h));
 	if (h->name[0] != '\0' && h->holds.is_everything)
 		out_marked(h->cli, MARK_WARNING, "but everything is: pointsman release");
 	for (size_t i = 0; h->name[0] == '\0' && i < h->holds.count; i++)

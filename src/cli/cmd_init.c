@@ -140,20 +140,20 @@ write_canary(const struct cli *cli, struct client *client)
 /* --- output --------------------------------------------------------------------------------------- */
 
 static void
-print_next_steps(const struct client *client, const struct view *v)
+print_next_steps(const struct cli *cli, const struct client *client, const struct view *v)
 {
 	const char *cluster_key = v->map->count == 0 ? "maindb" : v->map->names[0].name;
 
 	out_blank();
-	out_line("Next:");
+	out_line(cli, "Next:");
 	if (v->map->nodes->count == 0)
-		out_line("  a node         %s", kv_is_file(client->kv)
-						    ? "put its address under nodes/ in the file"
-						    : "join it to Consul");
+		out_line(cli, "  a node         %s",
+		    kv_is_file(client->kv) ? "put its address under nodes/ in the file"
+					   : "join it to Consul");
 	if (v->map->count == 0)
-		out_line("  a name         pointsman set maindb NODE");
-	out_line("  on each host   systemctl enable --now pointsmand");
-	out_line("  look           pointsman status; dig @127.0.0.1 %s.%s +short", cluster_key,
+		out_line(cli, "  a name         pointsman set maindb NODE");
+	out_line(cli, "  on each host   systemctl enable --now pointsmand");
+	out_line(cli, "  look           pointsman status; dig @127.0.0.1 %s.%s +short", cluster_key,
 	    client->config->agent.domain);
 }
 
@@ -185,7 +185,7 @@ print(const struct cli *cli, const struct client *client, const struct findings 
 	}
 	json_decref(list);
 	if (code == EXIT_DONE)
-		print_next_steps(client, v);
+		print_next_steps(cli, client, v);
 	return code;
 }
 

@@ -81,7 +81,8 @@ print_all(const struct cli *cli, const struct names *n)
 		add_row(t, n, &map->names[i], index_of(n, map->names[i].name));
 	table_print(t);
 	if (map->count == 0 && map->rejected_total == 0)
-		out_line("There are no names under %s yet.", SHOWN(n->client.config->consul.names));
+		out_line(
+		    cli, "There are no names under %s yet.", SHOWN(n->client.config->consul.names));
 	return code;
 }
 
@@ -130,7 +131,7 @@ static void
 print_hold(const struct cli *cli, const struct hold *h)
 {
 	if (h == NULL)
-		out_line("  hold     none");
+		out_line(cli, "  hold     none");
 	else
 		out_marked(cli, MARK_WARNING, "hold     since %s by %s: %s",
 		    h->since[0] != '\0' ? h->since : "?", h->who[0] != '\0' ? h->who : "?",
@@ -144,12 +145,13 @@ print_one(const struct cli *cli, const struct names *n, const struct name *name)
 	size_t serving = fleet_serving(&n->fleet, index);
 	enum exit_code code = EXIT_DONE;
 
-	out_line("%s = %s", name->name, name->value);
+	out_line(cli, "%s = %s", name->name, name->value);
 	for (uint32_t i = 0; i < name->count; i++)
-		out_line("  address  %s (%s)", name->addresses[i].address, name->addresses[i].node);
-	out_line("  index    %llu", (unsigned long long)index);
+		out_line(
+		    cli, "  address  %s (%s)", name->addresses[i].address, name->addresses[i].node);
+	out_line(cli, "  index    %llu", (unsigned long long)index);
 	print_hold(cli, hold_set_find(&n->holds, name->name));
-	out_line("  served   by %zu of %zu live agents", serving, n->fleet.alive);
+	out_line(cli, "  served   by %zu of %zu live agents", serving, n->fleet.alive);
 	for (size_t i = 0; i < n->fleet.count; i++) {
 		const struct fleet_agent *a = &n->fleet.agents[i];
 		struct str trouble = STR_INIT;

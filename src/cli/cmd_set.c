@@ -225,11 +225,11 @@ print_change(const struct flip *f, uint64_t generation, const char *undo)
 {
 	if (f->cli->is_json)
 		return;
-	out_line("%s  %s -> %s%s%s%s   generation %llu", f->name, f->old != NULL ? f->old : "(new)",
-	    f->wanted != NULL ? f->wanted : "(gone)", f->addresses != NULL ? " (" : "",
-	    f->addresses != NULL ? f->addresses : "", f->addresses != NULL ? ")" : "",
-	    (unsigned long long)generation);
-	out_line("back again: %s", undo);
+	out_line(f->cli, "%s  %s -> %s%s%s%s   generation %llu", f->name,
+	    f->old != NULL ? f->old : "(new)", f->wanted != NULL ? f->wanted : "(gone)",
+	    f->addresses != NULL ? " (" : "", f->addresses != NULL ? f->addresses : "",
+	    f->addresses != NULL ? ")" : "", (unsigned long long)generation);
+	out_line(f->cli, "back again: %s", undo);
 }
 
 static void
@@ -325,7 +325,7 @@ report_same(const struct flip *f)
 	if (f->cli->is_json)
 		print_json(f, f->entry->modify_index, false, NULL);
 	else
-		out_line("%s is %s already: nothing to do", f->name, f->wanted);
+		out_line(f->cli, "%s is %s already: nothing to do", f->name, f->wanted);
 	return EXIT_DONE;
 }
 
@@ -393,9 +393,9 @@ confirm_unset(struct flip *f)
 	if (!f->cli->is_json && !option_is_set(f->cli, "yes")) {
 		char *back = undo_command(f);
 
-		out_line("%s = %s now. Without its key no host can resolve it any more.", f->name,
-		    f->old);
-		out_line("back again: %s", back);
+		out_line(f->cli, "%s = %s now. Without its key no host can resolve it any more.",
+		    f->name, f->old);
+		out_line(f->cli, "back again: %s", back);
 		free(back);
 	}
 	return ask_to_type(f->cli, f->name, "to delete it");

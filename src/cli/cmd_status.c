@@ -219,10 +219,10 @@ print_names(const struct status *st)
 		shown_count += add_row(t, st, &map->names[i]);
 	table_print(t);
 	if (shown_count == 0)
-		out_line("%zu name%s, all ok%s", map->count, map->count == 1 ? "" : "s",
+		out_line(st->cli, "%zu name%s, all ok%s", map->count, map->count == 1 ? "" : "s",
 		    map->count > 0 ? "  (--all)" : "");
 	else if (shown_count < map->count)
-		out_line("  ... %zu more, all ok  (--all)", map->count - shown_count);
+		out_line(st->cli, "  ... %zu more, all ok  (--all)", map->count - shown_count);
 }
 
 static void
@@ -295,7 +295,7 @@ log_change(struct cli *cli, struct client *client, struct str *last)
 	str_addf(&line, "generation %" PRIu64 " agents %zu/%zu problems %zu", st.view.index,
 	    fleet_serving(&st.fleet, st.view.index), st.fleet.count, st.troubles.count);
 	if (strcmp(str_text(&line), str_text(last)) != 0 && !interrupt_is_pending(NULL)) {
-		out_line("%s %s", clock_iso(now, clock_wall_s()), str_text(&line));
+		out_line(cli, "%s %s", clock_iso(now, clock_wall_s()), str_text(&line));
 		fflush(stdout);
 	}
 	str_clear(last);

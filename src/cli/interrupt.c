@@ -1,8 +1,8 @@
 /*
- * interrupt.c: the one thing a signal handler may do is set a flag. The loop's signal events were
- * rejected: a command also waits for a person to type, outside of the loop, and there the signal has
- * to interrupt the read (no SA_RESTART). A second Ctrl-C ends the program at once, for those who
- * cannot wait for the end of a wait.
+ * interrupt.c: the one thing a signal handler may do is set a flag, which every wait looks at about ten
+ * times a second. The loop's signal events were rejected: a command also waits for a person to type,
+ * outside of the loop. A second Ctrl-C ends the program at once, for those who cannot wait for the end
+ * of a wait.
  */
 #include "cli/interrupt.h"
 

@@ -38,14 +38,23 @@ mark_text(enum mark m)
 }
 
 void
-out_line(const char *fmt, ...)
+out_line(const struct cli *cli, const char *fmt, ...)
 {
+	char *line = NULL, indent[CLI_WIDTH_MAX];
+	struct str out = STR_INIT;
+	size_t blanks;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	if (vasprintf(&line, fmt, ap) < 0)
+		abort();
 	va_end(ap);
-	putchar('\n');
+	blanks = strspn(line, " ");
+	snprintf(indent, sizeof(indent), "%*s", (int)blanks + 2, "");
+	wrap_add(&out, cli->width, indent + 2, indent, line + blanks);
+	fputs(str_text(&out), stdout);
+	str_clear(&out);
+	free(line);
 }
 
 void
@@ -69,10 +78,10 @@ out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
+		abort();
 	va_end(ap);
 	str_addf(&first, "%s ", marks[m].text);
-	wrap_add(&text, cli->width, str_text(&first), "  ", line != NULL ? line : "");
+	wrap_add(&text, cli->width, str_text(&first), "  ", line);
 	if (cli->has_colour && marks[m].colour != NULL)
 		printf("%s%.1s\033[0m%s", marks[m].colour, text.data, text.data + 1);
 	else

@@ -16,10 +16,13 @@ enum mark { MARK_NONE, MARK_OK, MARK_WARNING, MARK_CRITICAL };
 /* "x", "!" or " ": the first column of a line. */
 const char *mark_text(enum mark m);
 
-/* A line. Not for foreign text: see shown() in report.h. */
-void out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * A line; what does not fit goes on in the next, two columns further to the right than it began. Not
+ * for foreign text: see shown() in report.h.
+ */
+void out_line(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void out_blank(void);
-/* Lines of ours, each ended by a newline. */
+/* As it is, however long. */
 void out_text(const char *text);
 /* As out_line with a coloured mark and a blank before it, wrapped with the rest indented. */
 void out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)

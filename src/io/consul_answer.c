@@ -147,7 +147,11 @@ accept_txn_refused(const struct exchange *x, struct http_answer *h, struct kv_an
 	struct str words = STR_INIT;
 
 	add_foreign(&words, x, what, strlen(what));
-	snprintf(a->text, sizeof(a->text), "%s", str_text(&words));
+	/* A key that the token may not write is told as a lost condition: 409, where a put says 403. */
+	if (strstr(what, "Permission denied") != NULL)
+		err_set(&a->err, ERR_DENIED, "status %d: %s", h->status, str_text(&words));
+	else
+		snprintf(a->text, sizeof(a->text), "%s", str_text(&words));
 	str_clear(&words);
 	json_decref(answer);
 }
@@ -248,8 +252,7 @@ consul_read_answer(enum consul_kind kind, struct http_answer *h, struct consul_r
 		x.kind->accept_other(&x, h, a);
 	else
 		explain_status(&x, h, &a->err);
-	if (x.kind->is_write && is_open && a->err.code != ERR_NONE) {
-		a->err.code = ERR_UNKNOWN;
-		err_wrap(&a->err, "it is not known whether this was written");
-	}
+	if (x.kind->is_write && is_open && a->err.code != ERR_NONE)
+		a->err.code =
+		    ERR_UNKNOWN; /* the text says why; whoever looked knows what came of it */
 }

@@ -88,10 +88,8 @@ wait_for_write(struct kv_waiter *w, struct kv_call *call, struct wait *wait, str
 	struct err own;
 
 	if (wait_for(w, call, wait, w->limit_ms, &own) == -1) {
-		if (!wait->is_done) {
+		if (!wait->is_done)
 			own.code = ERR_UNKNOWN;
-			err_wrap(&own, "it is not known whether this was written");
-		}
 		if (e != NULL)
 			*e = own;
 		return -1;

@@ -114,7 +114,7 @@ writes(void **state)
 	str_reset(&out);
 	json_write_pretty(&out, v);
 	assert_string_equal(str_text(&out),
-	    "{\n  \"z\": 1,\n  \"a\": 1.1,\n  \"text\": \"\xc3\xa4\\n\",\n  \"list\": []\n}\n");
+	    "{\n  \"z\": 1,\n  \"a\": 1.1,\n  \"text\": \"\\u00E4\\n\",\n  \"list\": []\n}\n");
 	json_decref(v);
 	str_clear(&out);
 }
