@@ -6,8 +6,9 @@
  *           it is quiet for quiet_ms, or the first of them has waited max_ms; ends after max_ms
  *           without a change
  *
- * quiet_ms doubles with every flush of a burst (min, 2 min, 4 min, ... max): a burst of requests that
- * stutters on a busy host would otherwise make a file for every stutter.
+ * The quiet that is demanded doubles with every second change of a burst, up to max_ms: two flips by
+ * hand wait for 20 ms, but a burst of requests that stutters on a busy host does not make a file for
+ * every stutter.
  */
 #include "model/settle.h"
 
@@ -25,10 +26,14 @@ settle_change(struct settle *s, int64_t now_ms)
 
 	if (s->is_burst && !s->is_waiting && since_last >= s->max_ms)
 		s->is_burst = false;
-	else if (!s->is_burst && s->was_used && since_last < s->min_ms)
+	else if (!s->is_burst && s->was_used && since_last < s->min_ms) {
 		s->is_burst = true;
+		s->burst_changes = 0;
+	}
 	if (!s->is_burst)
 		s->quiet_ms = s->min_ms;
+	else if (++s->burst_changes % 2 == 0)
+		s->quiet_ms = s->quiet_ms * 2 < s->max_ms ? s->quiet_ms * 2 : s->max_ms;
 	s->was_used = true;
 	s->last_change_ms = now_ms;
 	if (!s->is_burst && !s->is_waiting)
@@ -45,7 +50,5 @@ settle_change(struct settle *s, int64_t now_ms)
 void
 settle_flush(struct settle *s)
 {
-	if (s->is_waiting)
-		s->quiet_ms = s->quiet_ms * 2 < s->max_ms ? s->quiet_ms * 2 : s->max_ms;
 	s->is_waiting = false;
 }

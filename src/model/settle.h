@@ -13,7 +13,8 @@ struct settle {
 	int64_t min_ms; /* of quiet before gathered changes go */
 	int64_t max_ms; /* that a change waits at most */
 	int64_t last_change_ms, first_waiting_ms;
-	int64_t quiet_ms; /* demanded now: doubles with every flush of one burst */
+	int64_t quiet_ms; /* demanded now */
+	unsigned burst_changes;
 	bool is_waiting, is_burst, was_used;
 };
 
