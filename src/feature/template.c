@@ -67,15 +67,13 @@ load_partial(const char *name, struct mustache_source *out, void *arg, struct er
 	return rc;
 }
 
-/* The directory of path: what is before its last slash, or "." */
+/* path up to and with its last slash; "": the current directory */
 static char *
 directory_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	if (slash == NULL)
-		return mem_strdup(".");
-	return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	return mem_strndup(path, slash != NULL ? (size_t)(slash + 1 - path) : 0);
 }
 
 struct template *

@@ -171,6 +171,43 @@ a_partial_that_is_not_there(void **state)
 	name_map_unref(m);
 }
 
+/* There is something of that name, so it is not the spec's nothing. */
+static void
+a_partial_that_cannot_be_read(void **state)
+{
+	char *path = file_join(dir, "folder.mustache");
+
+	(void)state;
+	write_template("t", "{{>folder}}");
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_load_fails("t", TEMPLATE_SPEC, ERR_IO,
+	    "/t:1: {{>folder}}: /folder.mustache is not a regular file");
+	free(path);
+}
+
+static void
+a_template_of_the_current_directory(void **state)
+{
+	struct name_map *m = maps_build("", "", NULL);
+	char *before = getcwd(NULL, 0), *got;
+	struct template *t;
+	struct err e;
+
+	(void)state;
+	write_template("t", "[{{>p}}]");
+	write_template("p.mustache", "beside");
+	assert_int_equal(chdir(dir), 0);
+	t = template_load("t", ESCAPE_NONE, TEMPLATE_STRICT, &e);
+	assert_int_equal(chdir(before), 0);
+	assert_non_null(t);
+	got = render(t, m);
+	assert_string_equal(got, "[beside]");
+	free(got);
+	free(before);
+	template_free(t);
+	name_map_unref(m);
+}
+
 static void
 a_bad_file_is_named(void **state)
 {
@@ -451,6 +488,8 @@ main(void)
 		cmocka_unit_test(partials_lie_beside_the_template),
 		cmocka_unit_test(a_partial_cannot_leave_the_directory),
 		cmocka_unit_test(a_partial_that_is_not_there),
+		cmocka_unit_test(a_partial_that_cannot_be_read),
+		cmocka_unit_test(a_template_of_the_current_directory),
 		cmocka_unit_test(a_bad_file_is_named),
 		cmocka_unit_test(an_unknown_variable_is_found_wherever_it_stands),
 		cmocka_unit_test(hosts_is_what_dnsmasq_reads),
