@@ -286,18 +286,19 @@ consul_agent_pid(const struct consul_agent *a)
 	return a->pid;
 }
 
-static void
-run(const char *program, const char *dir, const char *const *arguments)
+void
+consul_agent_run(const char *dir, const char *const *arguments)
 {
-	char *argv[8] = { (char *)program };
+	char *program = find_program(), *argv[16] = { program };
 	int status;
 	pid_t pid;
 
-	for (size_t i = 0; arguments[i] != NULL; i++)
+	for (size_t i = 0; arguments[i] != NULL && i + 2 < MEM_COUNT(argv); i++)
 		argv[i + 1] = (char *)arguments[i];
 	pid = spawn(program, dir, argv);
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		die("%s %s failed, see %s/log", program, arguments[0], dir);
+	free(program);
 }
 
 char *
@@ -308,12 +309,11 @@ consul_agent_certificates(void)
 		{ "tls", "cert", "create", "-server" },
 		{ "tls", "cert", "create", "-client" },
 	};
-	char *program = find_program(), *dir = mem_strdup("/tmp/pm-tls-XXXXXX");
+	char *dir = mem_strdup("/tmp/pm-tls-XXXXXX");
 
 	if (mkdtemp(dir) == NULL)
 		die("mkdtemp: %s", strerror(errno));
 	for (size_t i = 0; i < MEM_COUNT(steps); i++)
-		run(program, dir, steps[i]);
-	free(program);
+		consul_agent_run(dir, steps[i]);
 	return dir;
 }

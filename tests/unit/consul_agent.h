@@ -25,6 +25,9 @@ const char *consul_agent_dir(const struct consul_agent *a);     /* removed by _s
 int consul_agent_extra_port(const struct consul_agent *a);
 int consul_agent_pid(const struct consul_agent *a);
 
+/* Runs the program with arguments (NULL-terminated) in dir; aborts the test unless it exits with 0. */
+void consul_agent_run(const char *dir, const char *const *arguments);
+
 /*
  * A new directory with an authority (consul-agent-ca.pem) and certificates of it for a server
  * (dc1-server-consul-0.pem, for 127.0.0.1, localhost and server.dc1.consul) and a client
