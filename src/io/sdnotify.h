@@ -1,6 +1,6 @@
 /*
- * sdnotify.h: tells systemd how the service is (sd_notify(3)) and keeps its watchdog quiet while the
- * loop turns. Does nothing without systemd, at build time or at run time.
+ * sdnotify.h: what systemd wants to hear from a Type=notify service, and its watchdog. All of it does
+ * nothing where there is no systemd: built without libsystemd, or started without NOTIFY_SOCKET.
  */
 #ifndef IO_SDNOTIFY_H
 #define IO_SDNOTIFY_H
@@ -8,14 +8,14 @@
 struct loop;
 struct sdnotify;
 
-/* Pings the watchdog from the loop, twice in each interval that systemd asked for. */
+/* Pings from the loop from now on, where WatchdogSec= is set: a loop that stands still is noticed. */
 struct sdnotify *sdnotify_new(struct loop *l);
 void sdnotify_free(struct sdnotify *s); /* NULL is allowed, here and below */
 
-void sdnotify_ready(struct sdnotify *s);
-void sdnotify_reloading(struct sdnotify *s); /* until the next ready */
+void sdnotify_ready(struct sdnotify *s);     /* started, or reloaded */
+void sdnotify_reloading(struct sdnotify *s); /* ready() has to follow */
 void sdnotify_stopping(struct sdnotify *s);
-/* One line for `systemctl status`. */
+/* The line that `systemctl status` shows. */
 void sdnotify_status(struct sdnotify *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
