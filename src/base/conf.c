@@ -326,6 +326,9 @@ reshape(const cfg_t *cfg, const char *fmt, const char *key)
 	return ++l->shape != SHAPE_NONE;
 }
 
+static void parse_failed(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 /* libconfuse gives up. */
 static void parse_failed(cfg_t *cfg, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
