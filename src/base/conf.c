@@ -62,6 +62,7 @@ struct reading {
 	size_t open_count;
 	struct conf_entry *includes, **includes_tail;
 	bool is_new; /* it ended because something was learned */
+	bool is_cut; /* it has been told what is wrong with the end of the text */
 };
 
 static struct reading *reading;
@@ -354,6 +355,8 @@ parse_failed(cfg_t *cfg, const char *fmt, va_list ap)
 		reading->is_new = true;
 		return;
 	}
+	if (reading->is_cut && strcmp(fmt, "premature end of file") == 0)
+		return;
 	if (key != NULL && find_learned(cfg->name, key) != NULL) {
 		conf_problem(reading->problems, &where, "%s cannot stand here", key);
 		return;
@@ -382,6 +385,8 @@ read_once(const char *text)
 	cfg_parse_buf(r->root, text);
 	for (size_t i = 0; i < r->open_count; i++)
 		r->open[i].entry->is_cut = true;
+	for (struct conf_entry *e = r->first; r->is_cut && e != NULL; e = e->next)
+		e->is_cut = e->is_cut || (e->is_block && e->next == NULL);
 	cfg_free(r->root);
 	options_free(options);
 }
@@ -409,11 +414,13 @@ static struct conf_entry *
 read_text(struct request *q, const char *path, char *text, size_t len)
 {
 	struct reading r = { .conf = q->conf, .blocks = q->blocks, .problems = q->problems };
+	enum conf_text prepared;
 	locale_t c_locale, old;
 
 	r.file = arena_strdup(&q->conf->arena, path);
-	if (conf_text_prepare(text, len, r.file, q->problems) != 0)
+	if ((prepared = conf_text_prepare(text, len, r.file, q->problems)) == CONF_TEXT_BAD)
 		return NULL;
+	r.is_cut = prepared == CONF_TEXT_CUT;
 	c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	old = uselocale(c_locale);
 	reading = &r;

@@ -4,10 +4,16 @@
 
 #include "base/conf.h"
 
+enum conf_text {
+	CONF_TEXT_GOOD,
+	CONF_TEXT_CUT, /* something has no end, and all behind its beginning is blank now */
+	CONF_TEXT_BAD, /* there is a byte that no line may have; not for libconfuse */
+};
+
 /*
- * Turns comments into blanks, in place; lines stay lines. -1: a problem was told: a byte that no
- * line may have, a string or a comment without an end.
+ * Turns comments into blanks, in place; lines stay lines. Unless all is good, a problem was told:
+ * a bad byte, or a string, a comment or a brace without an end.
  */
-int conf_text_prepare(char *text, size_t len, const char *file, struct str *problems);
+enum conf_text conf_text_prepare(char *text, size_t len, const char *file, struct str *problems);
 
 #endif
