@@ -73,9 +73,9 @@ check_notify(struct config_loader *l, const struct conf_entry *block, struct con
 	/* facts/dnsmasq.md: after dropping its privileges it cannot read it, and all names are gone. */
 	if (o->signal != 0 && (o->mode & S_IROTH) == 0)
 		conf_problem(&l->config->warnings, &block->where,
-		    "output \"%s\": mode %04o: the process must be able to read the file after it "
-		    "has "
-		    "dropped its privileges",
+		    "output \"%s\": mode %04o: its reader, which has dropped its privileges, "
+		    "cannot read "
+		    "the file",
 		    o->name, (unsigned)o->mode);
 }
 
