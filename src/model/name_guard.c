@@ -123,9 +123,13 @@ guard_check(const struct guard_limits *limits, const struct name_map *before,
 		return err_set(e, ERR_DENIED,
 		    "the key %s is not in the list, so the list was cut short, filtered or wiped",
 		    CANARY_NAME);
-	if (after->count == 0)
-		return err_set(e, ERR_DENIED, "the list has no names, and %zu are served",
-		    before != NULL ? before->count : 0);
+	if (after->count == 0 && before != NULL && before->count > 0)
+		return err_set(
+		    e, ERR_DENIED, "the list has no names, and %zu are served", before->count);
+	/* With a canary an empty list is a KV that was just begun; without one it may be anything. */
+	if (after->count == 0 && !after->has_canary)
+		return err_set(
+		    e, ERR_DENIED, "the list has neither names nor the key %s", CANARY_NAME);
 	if (before == NULL)
 		return 0;
 	if (check_removal(limits->max_removal, before, after, e) != 0)
