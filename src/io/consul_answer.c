@@ -18,7 +18,7 @@
 #include "base/str.h"
 #include "io/consul_reader.h"
 
-#define SMALL_BODY_MAX (1u << 20) /* agent/self is the largest of the small ones: 40 KB */
+#define SMALL_BODY_MAX (1u << 20) /* agent/self is the largest of the small ones: 14 KB */
 
 struct kind;
 

@@ -32,7 +32,7 @@
 #include "io/loop.h"
 
 #define SPARE_MAX 4           /* an agent has two watches and one exchange under way */
-#define CONNECT_LIMIT_MS 5000 /* three lost SYNs (1 + 2 s apart) and the fourth answered */
+#define CONNECT_LIMIT_MS 5000 /* a lost SYN is sent again after 1 and after 3 s */
 #define RECEIVE_SIZE 65536 /* curl reads once per readiness: 1.1 MB of names in 17 reads, not 68 */
 #define KEEPALIVE_S 30     /* a firewall forgets a silent connection after minutes */
 
@@ -403,22 +403,13 @@ http_url(const struct http *h)
 	return h->target.url;
 }
 
-struct http_call *
-http_start(struct http *h, const struct http_request *r, http_done_fn *done, void *arg)
+/* Every option that easy_new() does not set: the handle may have made another request before. */
+static void
+set_request(struct http_call *c, const struct http_request *r)
 {
-	struct http_call *c = mem_alloc(sizeof(*c));
-	char *url = mem_printf("%s%s", h->target.base, r->path);
-	CURL *easy;
+	char *url = mem_printf("%s%s", c->http->target.base, r->path);
+	CURL *easy = c->easy;
 
-	c->http = h;
-	c->done = done;
-	c->arg = arg;
-	c->on_body = r->on_body;
-	c->is_get = strcmp(r->method, "GET") == 0;
-	c->limit_ms = r->limit_ms > 0 ? r->limit_ms : 1; /* curl's 0 is "for ever" */
-	c->max_body = r->max_body;
-	c->easy = easy = h->spare_count > 0 ? h->spares[--h->spare_count] : easy_new(h);
-	c->answer.impl = easy;
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	if (r->body_len > 0 || strcmp(r->method, "PUT") == 0 || strcmp(r->method, "POST") == 0) {
 		str_add(&c->request, r->body, r->body_len);
@@ -437,11 +428,29 @@ http_start(struct http *h, const struct http_request *r, http_done_fn *done, voi
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, c);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->curl_text);
 	free(url);
+}
+
+struct http_call *
+http_start(struct http *h, const struct http_request *r, http_done_fn *done, void *arg)
+{
+	struct http_call *c = mem_alloc(sizeof(*c));
+
+	c->http = h;
+	c->done = done;
+	c->arg = arg;
+	c->on_body = r->on_body;
+	c->is_get = strcmp(r->method, "GET") == 0;
+	c->limit_ms = r->limit_ms > 0 ? r->limit_ms : 1; /* curl's 0 is "for ever" */
+	c->max_body = r->max_body;
+	c->easy = h->spare_count > 0 ? h->spares[--h->spare_count] : easy_new(h);
+	c->answer.impl = c->easy;
+	set_request(c, r);
 	c->next = h->calls;
 	if (c->next != NULL)
 		c->next->prev = c;
 	h->calls = c;
-	curl_multi_add_handle(h->multi, easy);
+	if (curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
+		abort(); /* out of memory */
 	return c;
 }
 

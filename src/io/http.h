@@ -68,7 +68,7 @@ const char *http_url(const struct http *h);
 /*
  * Never fails: errors come to done. The codes: ERR_UNREACHABLE (refused, not resolved, cut off),
  * ERR_TIMEOUT, ERR_DENIED (TLS), ERR_CONFIG (a TLS file that is none), ERR_PROTOCOL, ERR_LIMIT, or
- * what on_body said. Only a GET is ever repeated, once, when a kept connection turned out to be dead.
+ * what on_body said. Only a GET is ever repeated, when a kept connection turned out to be dead.
  */
 struct http_call *http_start(
     struct http *h, const struct http_request *r, http_done_fn *done, void *arg);

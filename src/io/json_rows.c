@@ -1,7 +1,7 @@
 /*
- * json_rows.c: yajl's events turned into rows. yajl needs 4 ms for ten thousand keys where a tree of
- * jansson needs 25 ms and 9 MB; so the two lists that grow with the fleet (keys and nodes) are read
- * here and everything else by base/json.h.
+ * json_rows.c: yajl's events turned into rows. Ten thousand keys take 4 ms here; a tree of jansson
+ * takes 24 ms and 10 MB (and 2 MB for a thousand nodes). So the two lists that grow with the fleet,
+ * keys and nodes, are read here, and everything else by base/json.h.
  *
  *              null ────────────────────────┐
  *   START ──[──> ARRAY ──]──────────────────┴──> DONE

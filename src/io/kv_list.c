@@ -45,7 +45,7 @@ entry_compare(const void *a, const void *b)
 void
 kv_list_sort(struct kv_list *l)
 {
-	/* Consul's lists come sorted: looking costs a tenth of sorting again. */
+	/* Consul's lists come sorted; that is looked at, not relied on. */
 	for (size_t i = 1; i < l->count; i++) {
 		if (entry_compare(&l->entries[i - 1], &l->entries[i]) > 0) {
 			qsort(l->entries, l->count, sizeof(*l->entries), entry_compare);

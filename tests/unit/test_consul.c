@@ -725,11 +725,16 @@ test_addresses(void **state)
 	struct kv *kv;
 	struct err e;
 
+	/* Which store an address means. */
+	assert_null(kv_new(x->loop, &(struct kv_config){ .address = "ftp://\033[2J" }, &e));
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_non_null(
+	    strstr(e.text, "ftp://\\x1b[2J is no address of a store: http://HOST:PORT"));
 	assert_null(consul_new(x->loop, &newline, &e));
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_non_null(strstr(e.text, "X-Consul-Token"));
 	assert_null(strstr(e.text, TOKEN));
-	assert_non_null(kv = consul_new(x->loop, &slash, &e));
+	assert_non_null(kv = kv_new(x->loop, &slash, &e));
 	assert_string_equal(kv_address(kv), "http://127.0.0.1:1");
 	assert_false(kv_is_file(kv));
 	kv_free(kv);

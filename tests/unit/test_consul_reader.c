@@ -197,8 +197,8 @@ test_not_a_list(void **state)
 		"[" ROW("p", "\"ZGIz\"") "]",
 		"[" ROW("", "\"ZGIz\"") "]",
 		/* deeper than anything Consul sends */
-		"[{\"Key\":\"p/a\",\"Value\":null,\"ModifyIndex\":7,"
-		"\"X\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}]",
+		("[{\"Key\":\"p/a\",\"Value\":null,\"ModifyIndex\":7,"
+		 "\"X\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}]"),
 	};
 
 	(void)state;
