@@ -107,8 +107,8 @@ static void
 the_first_map_may_be_empty_with_a_canary(void **state)
 {
 	(void)state;
-	assert_null(judge(NULL, maps_build(NULL, ".pointsman={}", NULL), true));
-	assert_string_equal(judge(NULL, maps_build(NULL, "", NULL), false),
+	assert_null(judge(NULL, maps_build("", ".pointsman={}", NULL), true));
+	assert_string_equal(judge(NULL, maps_build("", "", NULL), false),
 	    "the list has neither names nor the key .pointsman");
 }
 
