@@ -153,7 +153,7 @@ class Lab:
     def start(self, name, argv, log):
         with open(self.path(log), "ab") as out:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                     start_new_session=True, cwd=self.dir)
+                                     start_new_session=True, cwd=self.dir, env=self.environment())
         self.state["processes"].append(
             {"name": name, "pid": child.pid, "started": start_time(child.pid), "log": log})
         self.save()
@@ -240,7 +240,8 @@ class Lab:
         for index in range(len(HOSTS)):
             self.write("", HOSTS[index], "pointsmand.log")
         self.start_host(0)
-        subprocess.run(self.pointsman("init"), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(self.pointsman("init"), check=True, stdout=subprocess.DEVNULL,
+                       env=self.environment())
         for index in range(1, len(HOSTS)):
             self.start_host(index)
         wait_for("every dnsmasq answers", lambda: set(self.ask(FLIP_NAME)) <= set(NODES.values()))
@@ -283,7 +284,11 @@ class Lab:
         return put, [consul_binary(), *put[1:]]
 
     def environment(self):
-        return {**os.environ, "CONSUL_HTTP_ADDR": self.consul_address}
+        """Ours without what points Consul's tools, and pointsman, at somebody's real Consul."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}
+        if not self.state["embedded"]:
+            env["CONSUL_HTTP_ADDR"] = self.consul_address
+        return env
 
     def flip(self):
         """Flips the name; (shown command, new address, seconds it ran, seconds until all answered)."""
@@ -293,17 +298,23 @@ class Lab:
         begin = time.monotonic()
         child = subprocess.Popen(argv, env=self.environment(), stdout=subprocess.DEVNULL)
         ran = answered = None
-        while (ran is None or answered is None) and time.monotonic() < begin + START_LIMIT_S:
+        while ran is None or answered is None:
             if answered is None and all(a == NODES[node] for a in self.ask(FLIP_NAME)):
                 answered = time.monotonic() - begin
             if ran is None and child.poll() is not None:
                 ran = time.monotonic() - begin
+            if child.returncode or time.monotonic() > begin + START_LIMIT_S:
+                child.kill()
+                raise LabError(f"{' '.join(shown)}: exit {child.wait()}, "
+                               f"dnsmasq says {self.ask(FLIP_NAME)}")
             time.sleep(0.0005)
-        if ran is None:
-            child.kill()
-        if child.wait() != 0 or answered is None:
-            raise LabError(f"{' '.join(shown)}: exit {child.returncode}, dig says {self.ask(FLIP_NAME)}")
         return " ".join(shown), NODES[node], ran, answered
+
+    def agent_ms(self):
+        """What the first agent says of its last flip: from Consul's answer to dnsmasq's."""
+        with urllib.request.urlopen(f"http://{self.address(0)}:{AGENT_PORT}/v1/status",
+                                    timeout=2) as r:
+            return json.load(r)["outputs"][0]["last_flip_ms"]["served"]
 
 
 DNSMASQ_CONF = """\
@@ -374,9 +385,9 @@ def show(lab):
     print("$", command)
     print("$", " ".join(dig))
     print(subprocess.run(dig, capture_output=True, text=True, check=True).stdout.strip())
-    gap = (answered - ran) * 1000
-    print(f"\nThe command took {ran * 1000:.0f} ms. All {len(HOSTS)} dnsmasq answered {where}",
-          f"{abs(gap):.1f} ms {'after it ended.' if gap > 0 else 'before it ended.'}")
+    print(f"\nAll {len(HOSTS)} dnsmasq answered {where} {answered * 1000:.0f} ms after Enter",
+          f"(the command ran {ran * 1000:.0f} ms).\n"
+          f"From the KV's answer to dnsmasq's, {HOSTS[0]} needed {lab.agent_ms():.1f} ms.")
     print("\nLook around:")
     for what in ("dig maindb", "pointsman status", "pointsman names", "pointsman agents",
                  "consul kv put pointsman/names/shard-001 db10", "pointsman set sessions red2",
@@ -384,7 +395,8 @@ def show(lab):
         if not (lab.state["embedded"] and what.startswith("consul")):
             print(f"  {LAB} {what}")
     print(f"  curl http://{address}:{AGENT_PORT}/v1/status")
-    print(f"  ls {os.path.relpath(lab.path(HOSTS[0]))}")
+    folder = os.path.relpath(lab.path(HOSTS[0]))
+    print(f"  ls {lab.path(HOSTS[0]) if folder.startswith('..') else folder}")
 
 
 def command_up(lab, options):
@@ -433,7 +445,8 @@ def command_dig(lab, options):
 
 
 def command_pointsman(lab, options):
-    return subprocess.run(lab.pointsman(*options.arguments), check=False).returncode
+    return subprocess.run(lab.pointsman(*options.arguments), env=lab.environment(),
+                          check=False).returncode
 
 
 def command_consul(lab, options):
@@ -450,6 +463,7 @@ TAKES_REST = ("dig", "pointsman", "consul")
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     own, rest = sys.argv[1:], []
     for i, word in enumerate(own):
         if word in TAKES_REST:

@@ -23,9 +23,11 @@ def lab(procs, *args, check=True):
 def raised(request, procs):
     """(procs, --dir and its value, the output of `up`)"""
     folder = ["--dir", os.path.join(procs.dir, "lab")]
-    up = lab(procs, "up", *folder, *(["--embedded"] if request.param == "embedded" else []))
-    yield procs, folder, up.stdout
-    lab(procs, "down", *folder)
+    try:
+        up = lab(procs, "up", *folder, *(["--embedded"] if request.param == "embedded" else []))
+        yield procs, folder, up.stdout
+    finally:
+        lab(procs, "down", *folder)
     assert not os.path.exists(folder[1])
     assert not procs.leftovers()
 
@@ -38,7 +40,6 @@ def test_up_flips_a_name_each_time(raised):
     procs, folder, text = raised
     assert addresses(text) == ["10.0.4.13", "10.0.4.14"], text
     assert re.search(r"^All 3 dnsmasq answered 10\.0\.4\.14", text, re.M), text
-    assert max(map(len, text.splitlines())) <= 80 or not sys.stdout.isatty()
     again = lab(procs, "up", *folder).stdout
     assert addresses(again) == ["10.0.4.14", "10.0.4.13"], again
     status = lab(procs, "status", *folder).stdout
