@@ -8,7 +8,7 @@ import pytest
 
 from conftest import Site
 from lib.cli import clean_env
-from lib.daemon import program, run_cli
+from lib.daemon import program
 from lib.proc import wait_for
 
 

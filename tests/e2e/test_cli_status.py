@@ -16,7 +16,10 @@ from lib.proc import wait_for
 
 @pytest.fixture
 def site(procs, consul):
-    return Site(procs, consul).start(hammer=False)
+    """Started, and its record is in the KV."""
+    site = Site(procs, consul).start(hammer=False)
+    wait_for("all is well", lambda: site.cli("status")[0] == 0, 10, 0.1)
+    return site
 
 
 @pytest.fixture
