@@ -134,8 +134,8 @@ print_map(const struct accepting *a)
 	for (size_t i = 0; i < a->fleet.count; i++)
 		n += strcmp(a->fleet.agents[i].guarded_digest, a->agent->guarded_digest) == 0;
 	out_line(a->cli, "%s", a->agent->guarded_digest);
-	out_line(a->cli, "held back by %zu of %zu agents, %s among them:", n, a->fleet.count,
-	    a->agent->node);
+	out_line(a->cli, "held back by %s%s, %zu of %zu agents:", a->agent->node,
+	    n > 1 ? " and others" : "", n, a->fleet.count);
 	out_marked(a->cli, MARK_WARNING, "%s", a->agent->guarded_why);
 	print_changes(a->cli, "goes", "-", json_object_get(guarded, "removed"));
 	print_changes(a->cli, "moves", ">", json_object_get(guarded, "moved"));

@@ -2,6 +2,7 @@
  * cmd_config.c: config check. Reads what pointsmand would read, and asks nobody: it can be run before
  * anything is started, and on another machine.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,47 +59,39 @@ or_dash(const char *text)
 	return text != NULL && text[0] != '\0' ? text : "-";
 }
 
-static const char *
-notify_of(const struct config_output *o)
+static void
+print_output(const struct cli *cli, const struct config_output *o)
 {
+	out_line(cli, "output         %s", SHOWN(o->name));
+	out_line(cli, "  template     %s", SHOWN(o->template));
+	out_line(cli, "  path         %s", SHOWN(o->path));
 	if (o->command != NULL && o->command[0] != NULL)
-		return o->command[0];
-	return o->signal != 0 ? o->pidfile : "nothing";
+		out_line(cli, "  command      %s", SHOWN(o->command[0]));
+	else if (o->signal != 0)
+		out_line(cli, "  signal       SIG%s to the pid in %s%s%s", sigabbrev_np(o->signal),
+		    SHOWN(o->pidfile), o->process != NULL ? ", which must be " : "",
+		    o->process != NULL ? SHOWN(o->process) : "");
+	out_line(cli, "  prove        %s", o->prove != NULL ? SHOWN(o->prove) : "no");
+	out_line(cli, "  max-removal  %.0f %%", o->max_removal * 100);
+	out_line(cli, "  backups      %" PRIu64, o->backups);
 }
 
 static void
 print_text(const struct cli *cli, const struct config *c)
 {
-	struct table *t = table_new(cli);
-
 	out_line(cli, "configuration  %s", c->path != NULL ? SHOWN(c->path) : "none, all defaults");
 	out_line(cli, "consul         %s", SHOWN(c->consul.address));
 	out_line(cli, "token          %s", c->consul.token != NULL ? "given" : "none");
 	out_line(cli, "datacenter     %s", SHOWN(or_dash(c->consul.datacenter)));
-	out_line(cli, "names          %s", SHOWN(c->consul.names));
 	out_line(cli, "root           %s", SHOWN(c->consul.root));
+	out_line(cli, "names          %s", SHOWN(c->consul.names));
 	out_line(cli, "agent          %s",
 	    c->agent.node != NULL ? SHOWN(c->agent.node) : "as the local Consul agent's node");
 	out_line(cli, "state-dir      %s", SHOWN(c->agent.state_dir));
 	out_line(cli, "http           %s", SHOWN(or_dash(c->agent.http)));
 	out_line(cli, "domain         %s", SHOWN(or_dash(c->agent.domain)));
-	out_blank();
-	table_column(t, "OUTPUT", COLUMN_LONG);
-	table_column(t, "PATH", COLUMN_LONG);
-	table_column(t, "TEMPLATE", COLUMN_LONG);
-	table_column(t, "NOTIFIES", COLUMN_LONG);
-	table_column(t, "PROVED BY", COLUMN_LONG);
-	for (size_t i = 0; i < c->output_count; i++) {
-		const struct config_output *o = &c->outputs[i];
-
-		table_row(t, MARK_NONE);
-		table_cell(t, "%s", SHOWN(o->name));
-		table_cell(t, "%s", SHOWN(o->path));
-		table_cell(t, "%s", SHOWN(o->template));
-		table_cell(t, "%s", SHOWN(notify_of(o)));
-		table_cell(t, "%s", SHOWN(or_dash(o->prove)));
-	}
-	table_print(t);
+	for (size_t i = 0; i < c->output_count; i++)
+		print_output(cli, &c->outputs[i]);
 	for (size_t i = 0; i < c->hook_count; i++)
 		out_line(cli, "hook           %s runs %s", SHOWN(c->hooks[i].name),
 		    SHOWN(c->hooks[i].command[0]));

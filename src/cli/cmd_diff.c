@@ -36,19 +36,7 @@ show_line(char sign, const char *text, size_t len, void *arg)
 	struct str line = STR_INIT;
 
 	str_addc(&line, sign);
-	/* Files of ours have tabs, which are harmless: keep them as blanks. */
-	for (size_t i = 0; i < len;) {
-		size_t n = 0;
-
-		while (i + n < len && text[i + n] != '\t')
-			n++;
-		str_add_printable(&line, text + i, n, n);
-		i += n;
-		if (i < len) {
-			str_adds(&line, "  ");
-			i++;
-		}
-	}
+	add_shown_line(&line, text, len);
 	if (out->list != NULL)
 		json_array_append_new(out->list, json_string(str_text(&line)));
 	str_addc(&line, '\n');

@@ -43,9 +43,7 @@ count_line(char sign, const char *text, size_t len, void *arg)
 	if (c->added + c->removed == 0 || (sign == '+' && c->added == 0)) {
 		str_reset(&c->first);
 		str_addc(&c->first, sign);
-		str_add_printable(&c->first, text, len, STR_SHOW_MAX);
-		for (char *p = c->first.data; *p != '\0'; p++)
-			*p = *p == '\t' ? ' ' : *p;
+		add_shown_line(&c->first, text, len < STR_SHOW_MAX ? len : STR_SHOW_MAX);
 	}
 	if (sign == '+')
 		c->added++;

@@ -48,14 +48,35 @@ load_kv(struct status *st)
 	st->has_kv = view_load(&st->view, st->client, &st->kv_err) == 0 &&
 		     fleet_load(&st->fleet, st->client, &st->kv_err) == 0 &&
 		     view_load_holds(&st->holds, st->client, &st->kv_err) == 0;
+}
+
+/* The agent's own problems, which it explains best. Returns its node; NULL: it has none. */
+static const char *
+judge_local(struct status *st)
+{
+	const json_t *problems = json_object_get(st->local, "problems");
+
+	trouble_add_reported(&st->troubles, problems);
+	return json_array_size(problems) > 0 ? json_get_string(st->local, "node", NULL) : NULL;
+}
+
+static void
+judge_kv(struct status *st, const char *explained)
+{
+	const struct fleet_agent *own =
+	    explained != NULL ? fleet_find(&st->fleet, explained) : NULL;
+
 	if (!st->has_kv) {
 		trouble_add(&st->troubles, MARK_CRITICAL,
 		    "agents go on serving what they have, nothing can be changed",
 		    "systemctl status consul", "the KV cannot be read: %s", st->kv_err.text);
 		return;
 	}
-	trouble_add_view(&st->troubles, &st->view);
-	trouble_add_fleet(&st->troubles, &st->fleet, st->view.index);
+	/* The same words twice would hide what else is wrong. */
+	if (st->local == NULL)
+		trouble_add_view(&st->troubles, &st->view);
+	trouble_add_fleet(&st->troubles, &st->fleet, st->view.index, st->holds.is_everything,
+	    own != NULL && own->is_alive ? own->node : NULL);
 	if (st->fleet.count == 0)
 		trouble_add(&st->troubles, MARK_WARNING, "nobody serves names",
 		    "systemctl enable --now pointsmand", "no agent was ever started");
@@ -64,14 +85,17 @@ load_kv(struct status *st)
 static void
 gather(struct status *st)
 {
+	const char *explained = NULL;
+
 	st->local = local_fetch(st->client, "/v1/status", &st->local_err);
-	if (st->local == NULL)
+	load_kv(st);
+	if (st->local != NULL)
+		explained = judge_local(st);
+	else
 		trouble_add(&st->troubles, MARK_CRITICAL, "what this host serves is not known",
 		    "systemctl status pointsmand", "the agent of this host does not answer: %s",
 		    st->local_err.text);
-	else
-		trouble_add_reported(&st->troubles, json_object_get(st->local, "problems"));
-	load_kv(st);
+	judge_kv(st, explained);
 }
 
 static void
@@ -94,26 +118,28 @@ code_of(const struct status *st)
 
 /* --- the head -------------------------------------------------------------------------------------- */
 
-/* "up 41d": since the ISO time that the agent's record has; nothing when it cannot be read. */
+/* "up 41d": since the ISO time that the agent says; nothing when it cannot be read. */
 static void
-add_uptime(struct str *out, const struct status *st, const char *node)
+add_uptime(struct str *out, const struct status *st)
 {
-	const struct fleet_agent *a = fleet_find(&st->fleet, node);
 	char text[32];
 	struct tm tm;
+	int64_t up_s;
 
 	memset(&tm, 0, sizeof(tm));
-	if (a == NULL || strptime(a->since, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
+	if (strptime(json_get_string(st->local, "since", ""), "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
 		return;
-	str_addf(out, " up %s",
-	    str_duration(text, sizeof(text), (clock_wall_s() - (int64_t)timegm(&tm)) * 1000));
+	up_s = clock_wall_s() - (int64_t)timegm(&tm);
+	if (up_s < 60)
+		str_addf(out, " up %" PRId64 "s", up_s);
+	else
+		str_addf(out, " up %s", str_duration(text, sizeof(text), up_s * 1000));
 }
 
 static void
 add_local(struct str *out, const struct status *st)
 {
 	const json_t *consul = json_object_get(st->local, "consul");
-	const char *node = SHOWN(json_get_string(st->local, "node", "?"));
 	char ago[32];
 
 	str_addf(out, "  generation %" PRId64, json_get_int(st->local, "generation", 0));
@@ -123,8 +149,8 @@ add_local(struct str *out, const struct status *st)
 	else
 		str_addf(
 		    out, "  consul DOWN since %s", SHOWN(json_get_string(consul, "since", "?")));
-	str_addf(out, "  agent %s", node);
-	add_uptime(out, st, node);
+	str_addf(out, "  agent %s", SHOWN(json_get_string(st->local, "node", "?")));
+	add_uptime(out, st);
 }
 
 static void
@@ -218,11 +244,12 @@ print_names(const struct status *st)
 	for (size_t i = 0; i < map->count; i++)
 		shown_count += add_row(t, st, &map->names[i]);
 	table_print(t);
-	if (shown_count == 0)
-		out_line(st->cli, "%zu name%s, all ok%s", map->count, map->count == 1 ? "" : "s",
-		    map->count > 0 ? "  (--all)" : "");
-	else if (shown_count < map->count)
-		out_line(st->cli, "  ... %zu more, all ok  (--all)", map->count - shown_count);
+	if (shown_count < map->count || map->count == 0)
+		out_line(st->cli, "%s%zu%s name%s, all ok%s", shown_count > 0 ? "  ... " : "",
+		    map->count - shown_count, shown_count > 0 ? " more" : "",
+		    map->count - shown_count == 1 ? "" : "s", map->count > 0 ? "  (--all)" : "");
+	if (map->rejected_total > 0)
+		out_line(st->cli, "%zu more with a value that agents refuse", map->rejected_total);
 }
 
 static void

@@ -180,6 +180,8 @@ table_new(const struct cli *cli)
 	if (t->scols == NULL)
 		abort();
 	scols_table_set_column_separator(t->scols, "  ");
+	/* What comes here is printable already; \xNN is not to be encoded once more. */
+	scols_table_enable_noencoding(t->scols, 1);
 	scols_table_enable_colors(t->scols, cli->has_colour);
 	scols_table_set_termforce(
 	    t->scols, cli->is_terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);

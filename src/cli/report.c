@@ -62,6 +62,22 @@ shown_long(char out[SHOWN_LONG_SIZE], const char *text)
 	return out;
 }
 
+void
+add_shown_line(struct str *out, const char *text, size_t len)
+{
+	const char *tab;
+
+	while ((tab = memchr(text, '\t', len)) != NULL) {
+		size_t n = (size_t)(tab - text);
+
+		str_add_printable(out, text, n, n);
+		str_adds(out, "  ");
+		text += n + 1;
+		len -= n + 1;
+	}
+	str_add_printable(out, text, len, len);
+}
+
 static void add_line(struct str *s, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 

@@ -45,4 +45,7 @@ const char *shown(char out[SHOWN_SIZE], const char *text);
 const char *shown_long(char out[SHOWN_LONG_SIZE], const char *text);
 #define SHOWN_LONG(text) shown_long((char[SHOWN_LONG_SIZE]) { 0 }, (text))
 
+/* The same for a line of a file: all of it, tabs as two blanks. */
+void add_shown_line(struct str *out, const char *text, size_t len);
+
 #endif

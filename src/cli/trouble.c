@@ -100,8 +100,6 @@ add_agent(struct troubles *t, const struct fleet_agent *a, uint64_t generation)
 		free(todo);
 		return;
 	}
-	if (a->is_alive && fleet_agent_serves(a, generation))
-		return;
 	fleet_agent_add_trouble(&trouble, a);
 	todo = mem_printf("pointsman drift --agent %s", a->node);
 	if (!a->is_alive)
@@ -115,10 +113,19 @@ add_agent(struct troubles *t, const struct fleet_agent *a, uint64_t generation)
 }
 
 void
-trouble_add_fleet(struct troubles *t, const struct fleet *f, uint64_t generation)
+trouble_add_fleet(
+    struct troubles *t, const struct fleet *f, uint64_t generation, bool is_held, const char *skip)
 {
-	for (size_t i = 0; i < f->count; i++)
-		add_agent(t, &f->agents[i], generation);
+	for (size_t i = 0; i < f->count; i++) {
+		const struct fleet_agent *a = &f->agents[i];
+		bool is_well =
+		    is_held ? fleet_agent_sees(a, generation) : fleet_agent_serves(a, generation);
+
+		if (skip != NULL && strcmp(a->node, skip) == 0)
+			continue;
+		if (!is_well || a->guarded_digest[0] != '\0')
+			add_agent(t, a, generation);
+	}
 }
 
 /* --- output --------------------------------------------------------------------------------------- */

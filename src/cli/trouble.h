@@ -6,6 +6,7 @@
 #define CLI_TROUBLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,8 +39,12 @@ void trouble_clear(struct troubles *t);
 void trouble_add_reported(struct troubles *t, const json_t *problems);
 /* The canary is missing, names are refused. */
 void trouble_add_view(struct troubles *t, const struct view *v);
-/* Agents that are not alive, do not serve the generation, or guard a map. */
-void trouble_add_fleet(struct troubles *t, const struct fleet *f, uint64_t generation);
+/*
+ * Agents that are not alive, guard a map, or do not serve the generation (have not seen it, while
+ * everything is held), but for the agent on node skip (NULL: none).
+ */
+void trouble_add_fleet(struct troubles *t, const struct fleet *f, uint64_t generation, bool is_held,
+    const char *skip);
 
 void trouble_print(const struct cli *cli, struct troubles *t);
 json_t *trouble_to_json(const struct troubles *t);

@@ -15,6 +15,8 @@
 
 /* A file that somebody else changed is worth a line for this long after it was put back. */
 #define DRIFT_SHOWN_S 600
+/* "sha256:" and twelve digits: no two maps that anybody ever sees begin alike. */
+#define GUARDED_DIGEST_SHOWN 19
 
 enum severity { WARNING, CRITICAL };
 
@@ -123,6 +125,18 @@ collect_names(const struct agent *a, struct problems *p)
 }
 
 static void
+collect_guarded(const struct output *o, const struct output_report *r, struct problems *p)
+{
+	struct name_map *m = output_guarded_map(o);
+	char *todo = mem_printf("pointsman diff; if that is right: pointsman accept %.*s",
+	    GUARDED_DIGEST_SHOWN, m != NULL ? name_map_digest(m) : "DIGEST");
+
+	add(p, CRITICAL, mem_printf("output %s is guarded: %s", r->config->name, r->err.text),
+	    "it keeps what it serves; newer flips wait, too", todo);
+	free(todo);
+}
+
+static void
 collect_output(const struct output *o, struct problems *p)
 {
 	struct output_report r;
@@ -131,9 +145,7 @@ collect_output(const struct output *o, struct problems *p)
 	output_report(o, &r);
 	name = r.config->name;
 	if (r.state == OUTPUT_GUARDED)
-		add(p, CRITICAL, mem_printf("output %s is guarded: %s", name, r.err.text),
-		    "it keeps what it serves; newer flips wait, too",
-		    "pointsman diff; if that is right: pointsman accept DIGEST");
+		collect_guarded(o, &r, p);
 	else if (r.state == OUTPUT_FAILED)
 		add(p, CRITICAL, mem_printf("output %s: %s", name, r.err.text),
 		    "its file keeps the generation it has; it is tried again by itself",
