@@ -286,7 +286,7 @@ test_watch(void **state)
 	assert_int_equal(s.count, 1);
 	begin = clock_mono_us();
 	assert_ok(kv_wait_put(&x->w, "watch/a", "2", 1, &e), e);
-	assert_true(io_test_wait(x->loop, &s.count, 2, 1000));
+	assert_true(io_test_wait(x->loop, &s.count, 2, LIMIT_MS));
 	assert_true(s.index > r.index);
 	assert_string_equal(s.value, "2");
 	print_message("written to seen: %" PRId64 " us\n", s.at_us - begin);
@@ -476,6 +476,9 @@ test_rights(void **state)
 	struct fixture *x = *state;
 	const char *address = consul_agent_address(world.acl);
 	struct kv_config config = { .address = address, .token = MASTER };
+	const struct kv_op cas = {
+		.kind = KV_OP_CAS, .key = "p/names/b", .value = "1", .value_len = 1
+	};
 	struct kv_nodes nodes;
 	struct kv_list list;
 	uint64_t index;
@@ -500,6 +503,9 @@ test_rights(void **state)
 	assert_int_equal(e.code, ERR_DENIED);
 	assert_non_null(strstr(e.text, "403"));
 	assert_null(strstr(e.text, READER));
+	/* In a transaction as well, where Consul says 409. */
+	assert_int_equal(kv_wait_put_if(&x->w, &cas, &e), -1);
+	assert_int_equal(e.code, ERR_DENIED);
 	assert_ok(kv_wait_catalog_nodes(&x->w, &nodes, &e), e);
 	assert_int_equal(nodes.count, 0);
 	/* No rights: nothing there, says Consul. */

@@ -234,7 +234,7 @@ test_hang_ends_at_the_limit(void **state)
 	assert_true(s.is_sent);
 	assert_non_null(strstr(s.err.text, "no answer within 0.15s"));
 	assert_ptr_equal(strstr(s.err.text, fake_http_url(x->fake)), s.err.text);
-	assert_in_range(clock_mono_ms() - begin, 150, 1500);
+	assert_in_range(clock_mono_ms() - begin, 150, 4000);
 	/* The silent connection is not used again. */
 	fake_http_push_answer(x->fake, 200, 1, "x");
 	exchange(x, &plain_get, &s);
@@ -261,7 +261,7 @@ test_slow_bytes_do_not_extend_the_limit(void **state)
 	fake_http_push(x->fake, slow);
 	exchange(x, &r, &s);
 	assert_int_equal(s.err.code, ERR_TIMEOUT);
-	assert_in_range(clock_mono_ms() - begin, 200, 1500);
+	assert_in_range(clock_mono_ms() - begin, 200, 4000);
 	str_clear(&s.body);
 }
 
@@ -463,7 +463,7 @@ test_streaming(void **state)
 	/* What the sink says ends the call at once. */
 	fake_http_push(x->fake, marked);
 	http_start(x->http, &r, streamed, &s);
-	assert_true(io_test_wait(x->loop, &s.count, 2, 500));
+	assert_true(io_test_wait(x->loop, &s.count, 2, 1500));
 	assert_int_equal(s.err.code, ERR_PROTOCOL);
 	assert_non_null(strstr(s.err.text, "an exclamation mark"));
 
