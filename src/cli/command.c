@@ -13,6 +13,7 @@
 static const struct command *const table[] = {
 	&cmd_status,
 	&cmd_names,
+	&cmd_nodes,
 	&cmd_agents,
 	&cmd_drift,
 	&cmd_diff,

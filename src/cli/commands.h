@@ -15,6 +15,7 @@ extern const struct command cmd_history;
 extern const struct command cmd_hold;
 extern const struct command cmd_init;
 extern const struct command cmd_names;
+extern const struct command cmd_nodes;
 extern const struct command cmd_release;
 extern const struct command cmd_render;
 extern const struct command cmd_set;
