@@ -148,8 +148,7 @@ print_next_steps(const struct cli *cli, const struct client *client, const struc
 	out_line(cli, "Next:");
 	if (v->map->nodes->count == 0)
 		out_line(cli, "  a node         %s",
-		    kv_is_file(client->kv) ? "pointsman nodes NODE ADDRESS"
-					   : "join it to Consul");
+		    kv_is_file(client->kv) ? "pointsman nodes NODE ADDRESS" : "join it to Consul");
 	if (v->map->count == 0)
 		out_line(cli, "  a name         pointsman set maindb NODE");
 	out_line(cli, "  on each host   systemctl enable --now pointsmand");
