@@ -9,7 +9,7 @@
  *    │ or a session has expired              │       look(): the index has risen ───┴──> answered
  *    v                                       v
  *   LOCK <──────────────────────────────── (READ)
- *    │ ^ busy: again in some milliseconds, for at most LOCK_LIMIT_MS
+ *    │ ^ busy, or others' turn: again in some milliseconds, for at most LOCK_LIMIT_MS
  *    └─┴──> settled, done, written, answered
  *
  * Writers begin in LOCK, readers in READ. The lock is held only inside one callback, so that nothing
@@ -34,7 +34,13 @@
 
 /* A writer needs some ten milliseconds; one that needs seconds is stopped or debugged. */
 #define LOCK_LIMIT_MS 5000
-#define LOCK_RETRY_MAX_MS 16
+/*
+ * flock(2) has no queue for those who only try. So that all get their turn, who waits tries more
+ * often than the pause that a busy process makes after it has had the lock for so long.
+ */
+#define LOCK_RETRY_MS 1 /* and up to two more, by chance */
+#define LOCK_PAUSE_MS 4
+#define LOCK_TURN_MS 20 /* three writes or so */
 
 /* An editor that writes in place is done by then; only after it is a broken file an error. */
 #define EDIT_GRACE_MS 250
@@ -54,10 +60,8 @@ kvfile_of(const struct file_call *c)
 void
 file_call_set_state(struct file_call *c, enum call_state state, int64_t timer_ms)
 {
-	if (state == CALL_LOCK && c->state != CALL_LOCK) {
+	if (state == CALL_LOCK && c->state != CALL_LOCK)
 		c->lock_limit_at_ms = clock_mono_ms() + LOCK_LIMIT_MS;
-		c->lock_retry_ms = 1;
-	}
 	c->state = state;
 	loop_timer_set(c->timer, timer_ms);
 }
@@ -151,7 +155,7 @@ call_read(struct file_call *c)
 
 	/* Watched before it is read, so that no change falls in between. */
 	if ((c->wait_ms > 0 && watch_begin(f, &e) != 0) ||
-	    kvfile_disk_read(&f->disk, &snap, &e) != 0) {
+	    kvfile_disk_peek(&f->disk, &snap, &e) != 0) {
 		kv_call_finish_err(&c->call, &e);
 		return;
 	}
@@ -203,20 +207,30 @@ run_locked(struct file_call *c, struct kv_answer *a, struct err *e)
 	return rc;
 }
 
+/* Still busy, or to be done again. */
 static void
 lock_again(struct file_call *c)
 {
 	struct err e;
 
 	if (clock_mono_ms() < c->lock_limit_at_ms) {
-		file_call_set_state(c, CALL_LOCK, 1 + loop_jitter(c->lock_retry_ms, 0.5));
-		if (c->lock_retry_ms < LOCK_RETRY_MAX_MS)
-			c->lock_retry_ms *= 2;
+		file_call_set_state(c, CALL_LOCK, LOCK_RETRY_MS + loop_jitter(LOCK_RETRY_MS, 1));
 		return;
 	}
 	err_set(&e, ERR_TIMEOUT, "another process has held %s for more than %d s",
 	    kvfile_of(c)->disk.lock_path, LOCK_LIMIT_MS / 1000);
 	kv_call_finish_err(&c->call, &e);
+}
+
+/* It is others' turn: true. */
+static bool
+must_pause(struct kvfile *f)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - f->unlocked_ms >= LOCK_PAUSE_MS)
+		f->turn_began_ms = now_ms;
+	return now_ms - f->turn_began_ms >= LOCK_TURN_MS;
 }
 
 static void
@@ -234,29 +248,33 @@ lock_failed(struct file_call *c, const struct err *e)
 static void
 call_lock(struct file_call *c)
 {
+	struct kvfile *f = kvfile_of(c);
 	struct kv_answer a = { 0 };
 	struct err e;
-	int fd, rc = kvfile_disk_lock(&kvfile_of(c)->disk, &fd, &e);
+	int fd, rc;
 
-	if (rc == 0) {
+	if (must_pause(f)) {
+		file_call_set_state(c, CALL_LOCK, LOCK_PAUSE_MS);
+		return;
+	}
+	if ((rc = kvfile_disk_lock(&f->disk, &fd, &e)) == 0) {
 		lock_again(c);
 		return;
 	}
 	if (rc == 1) {
 		rc = run_locked(c, &a, &e);
 		close(fd);
+		f->unlocked_ms = clock_mono_ms();
 	}
-	if (rc == 0 && c->act == file_act_read) {
+	if (rc == 0) {
 		answer_or_wait(c, &a);
-	} else if (rc == 0) {
-		kv_call_finish(&c->call, &a);
-	} else {
-		kv_answer_clear(&a);
-		if (rc > 0)
-			lock_again(c);
-		else
-			lock_failed(c, &e);
+		return;
 	}
+	kv_answer_clear(&a);
+	if (rc > 0)
+		lock_again(c);
+	else
+		lock_failed(c, &e);
 }
 
 static void
@@ -414,7 +432,7 @@ kvfile_look(void *arg)
 
 	if (!has_waiting(f))
 		return;
-	if (kvfile_disk_read(&f->disk, &snap, &e) != 0) {
+	if (kvfile_disk_peek(&f->disk, &snap, &e) != 0) {
 		look_failed(f, &e);
 		return;
 	}

@@ -43,7 +43,7 @@ struct file_call {
 	bool is_limited; /* the limit comes before the wait's end */
 
 	/* under the lock */
-	int64_t lock_limit_at_ms, lock_retry_ms;
+	int64_t lock_limit_at_ms;
 	struct kv_op *ops;
 	size_t op_count;
 	struct kv_session_spec spec;
@@ -54,6 +54,7 @@ struct kvfile {
 	struct kv kv;
 	struct kvfile_disk disk;
 	struct fswatch *main_watch, *index_watch; /* since the first wait */
+	int64_t turn_began_ms, unlocked_ms;       /* with the lock */
 	struct loop_timer *look;
 	int64_t look_at_ms;
 	struct file_call *settling; /* a call of our own */

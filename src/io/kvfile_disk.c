@@ -15,8 +15,8 @@
  * the two renames is right: a kill between them leaves new values with old locks, or the reverse,
  * and looks like an edit by hand.
  *
- * Readers take no lock: they read PATH first and then the index, so that PATH can only be behind.
- * Whatever else they find is judged again under the lock.
+ * Readers take no lock: they read PATH first and then the index, so that PATH is BEHIND unless two
+ * writes pass in between. What looks EDITED is read again, and then judged under the lock.
  *
  * flock(2), not a lock file that exists or not: the kernel gives it back when its holder is killed.
  */
@@ -38,6 +38,7 @@
 #define MAIN_MAX KV_LIST_BODY_MAX
 #define INDEX_MAX (3 * MAIN_MAX) /* a key's row there is at most three times as long */
 #define MODE_DEFAULT 0644        /* names and addresses are no secrets */
+#define PEEK_TRIES 3             /* two writes between two reads, as often as that, are an edit */
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
 void
@@ -182,6 +183,18 @@ kvfile_disk_read(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct 
 	else
 		s->main = KVFILE_MAIN_EDITED;
 	return 0;
+}
+
+int
+kvfile_disk_peek(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct err *e)
+{
+	for (int tries = 1;; tries++) {
+		if (kvfile_disk_read(d, s, e) != 0)
+			return -1;
+		if (s->main != KVFILE_MAIN_EDITED || tries == PEEK_TRIES)
+			return 0;
+		kvfile_snapshot_clear(s);
+	}
 }
 
 int

@@ -42,11 +42,12 @@ void kvfile_snapshot_clear(struct kvfile_snapshot *s);
 /* 1 and the descriptor of the lock, 0 when another process holds it, -1. close(2) gives it back. */
 int kvfile_disk_lock(struct kvfile_disk *d, int *fd, struct err *e);
 
-/* What is there. Without the lock, EDITED may also mean that two writes passed meanwhile. */
-int kvfile_disk_read(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct err *e);
+/* What is there. For who holds no lock, EDITED may also mean that others write all the time. */
+int kvfile_disk_peek(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct err *e);
 
 /* The following hold the lock. */
 
+int kvfile_disk_read(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct err *e);
 /* Takes over what somebody wrote into the main file. ERR_PROTOCOL with the place of a mistake. */
 int kvfile_disk_settle(const struct kvfile_disk *d, struct kvfile_snapshot *s, struct err *e);
 /*

@@ -14,14 +14,17 @@
 enum verdict { GO_ON, FAIL, DIE };
 
 static int calls, fail_at, kill_at, fail_errno;
-static const char *fail_call;
+static const char *fail_call, *hook_call;
+static int hook_at;
+static void (*hook)(void);
 static unsigned write_max;
 
 void
 inject_off(void)
 {
 	calls = fail_at = kill_at = fail_errno = 0;
-	fail_call = NULL;
+	fail_call = hook_call = NULL;
+	hook = NULL;
 	write_max = 0;
 }
 
@@ -55,6 +58,15 @@ inject_short_writes(unsigned max)
 	write_max = max;
 }
 
+void
+inject_before(const char *call, int nth, void (*fn)(void))
+{
+	inject_off();
+	hook_call = call;
+	hook_at = nth;
+	hook = fn;
+}
+
 int
 inject_calls(void)
 {
@@ -71,7 +83,13 @@ die(void)
 static enum verdict
 inject_point(const char *call)
 {
+	void (*due)(void) = hook;
+
 	calls++;
+	if (due != NULL && strcmp(hook_call, call) == 0 && --hook_at == 0) {
+		hook = NULL; /* what it calls passes here, too */
+		due();
+	}
 	if (calls == kill_at)
 		return DIE;
 	if (calls != fail_at && (fail_call == NULL || strcmp(fail_call, call) != 0))

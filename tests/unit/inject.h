@@ -14,6 +14,8 @@ void inject_kill(int nth);
 void inject_short_writes(unsigned max);
 /* Only call fails, each time: "fsync", "rename", … */
 void inject_fail_always(const char *call, int no);
+/* Runs fn once, before the nth call of that name: what others do in just that moment. */
+void inject_before(const char *call, int nth, void (*fn)(void));
 void inject_off(void);
 
 /* Wrapped calls since the last of the above. */

@@ -426,7 +426,7 @@ ends_sessions_in_time(void **state)
 {
 	const int64_t began_us = INT64_C(5000000000);
 	struct probe *p = *state;
-	char session[KV_SESSION_SIZE];
+	char session[KV_SESSION_SIZE], *text;
 	struct err e = { 0 };
 	uint64_t index;
 
@@ -448,8 +448,14 @@ ends_sessions_in_time(void **state)
 	/* The delay runs from the expiry. */
 	clock_fake_set(began_us + 22998000);
 	assert_int_equal(probe_lock(p, "a", "2", session), 0);
+	text = text_of(index_path);
+	assert_non_null(strstr(text, "\"delayed\""));
+	free(text);
 	clock_fake_set(began_us + 22999000);
 	assert_int_equal(probe_lock(p, "a", "2", session), 1);
+	text = text_of(index_path);
+	assert_null(strstr(text, "\"delayed\""));
+	free(text);
 }
 
 /* After a reboot the clock starts anew: a session of before must not live for years. */
@@ -460,6 +466,10 @@ ends_sessions_at_reboot(void **state)
 	char session[KV_SESSION_SIZE], *text, *boot;
 
 	probe_session(p, 60000, false, session);
+	assert_int_equal(probe_lock(p, "b", "1", session), 1);
+	PROBE_OK(kv_wait_session_destroy(&p->w, session, &probe_err));
+	probe_session(p, 60000, false, session);
+	assert_int_equal(probe_lock(p, "b", "1", session), 0);
 	assert_int_equal(probe_lock(p, "a", "1", session), 1);
 	assert_string_equal(probe_get(p, "a").session, session);
 	text = text_of(index_path);
@@ -472,6 +482,7 @@ ends_sessions_at_reboot(void **state)
 	assert_string_equal(probe_get(p, "a").value, "1");
 	probe_session(p, 0, false, session);
 	assert_int_equal(probe_lock(p, "a", "2", session), 1);
+	assert_int_equal(probe_lock(p, "b", "2", session), 1); /* delays are over as well */
 }
 
 /* A reader who may not write sees that a session has ended, although nobody wrote it down. */
@@ -525,18 +536,34 @@ serves_mere_readers(void **state)
 	assert_int_equal(status, 0);
 }
 
+static size_t
+count_tombstones(void)
+{
+	char *text = text_of(index_path);
+	size_t count = 0;
+
+	for (const char *at = text; (at = strstr(at, "\"deleted\"")) != NULL; at++)
+		count++;
+	free(text);
+	return count;
+}
+
 /* The oldest tombstones are forgotten; no list's index goes down by that. */
 static void
 forgets_tombstones(void **state)
 {
 	struct probe *p = *state;
 	uint64_t first, index;
-	char key[32], *text;
-	size_t count = 0;
+	char key[32];
 
-	probe_put(p, "first/a", "1");
+	/* A key that comes and goes has one. */
+	for (int i = 0; i < 3; i++) {
+		probe_put(p, "first/a", "1");
+		assert_int_equal(count_tombstones(), 0);
+		probe_delete(p, "first/a");
+		assert_int_equal(count_tombstones(), 1);
+	}
 	probe_put(p, "stays/a", "1");
-	probe_delete(p, "first/a");
 	first = probe_index(p, "first/");
 	for (int i = 0; i < 10; i++) {
 		struct kv_op ops[KV_TXN_MAX];
@@ -560,11 +587,7 @@ forgets_tombstones(void **state)
 	probe_put(p, "stays/b", "1");
 	probe_delete(p, "stays/b");
 	assert_true(probe_index(p, "first/") > first);
-	text = text_of(index_path);
-	for (const char *at = text; (at = strstr(at, "\"deleted\"")) != NULL; at++)
-		count++;
-	assert_in_range(count, 1, 512 + KV_TXN_MAX + 1);
-	free(text);
+	assert_in_range(count_tombstones(), 1, 512 + KV_TXN_MAX + 1);
 }
 
 static void

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +90,18 @@ close_probe(struct opened *o)
 {
 	probe_close(&o->probe);
 	loop_free(o->loop);
+}
+
+/* A child that does not outlive us. */
+static pid_t
+start_child(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
 }
 
 /*
@@ -187,7 +201,7 @@ survives_a_kill_at_every_call(void **state)
 		make_old(p);
 		PROBE_OK(kv_wait_session_renew(&p->w, session, &probe_err));
 		index = probe_index(p, "");
-		if ((pid = fork()) == 0)
+		if ((pid = start_child()) == 0)
 			run_killed(n);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -226,7 +240,7 @@ brings_the_main_file_up(void **state)
 	make_old(p);
 	/* The last rename is that of the main file; kill just before it. */
 	for (int n = calls; n > 0 && renames == 0; n--) {
-		pid_t pid = fork();
+		pid_t pid = start_child();
 
 		if (pid == 0)
 			run_killed(n);
@@ -341,10 +355,75 @@ survives_a_full_disk(void **state)
 		print_message("survives_a_full_disk: NOT RUN: only root can mount a tmpfs\n");
 		skip();
 	}
-	if ((pid = fork()) == 0)
+	if ((pid = start_child()) == 0)
 		run_on_full_disk();
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+static void
+edit_by_hand(void)
+{
+	static const char text[] = "[{\"key\":\"by-hand\",\"value\":\"\"}]";
+
+	assert_int_equal(file_replace(path, text, sizeof(text) - 1, 0644, &probe_err), 0);
+}
+
+/* A person saves the file while we write: neither of the two is lost. */
+static void
+spares_an_edit_in_between(void **state)
+{
+	struct opened o;
+	struct probe *p = open_probe(&o);
+
+	(void)state;
+	probe_put(p, "a", "1");
+	inject_before("fsync", 1, edit_by_hand); /* before the commit: our write comes after it */
+	probe_put(p, "b", "1");
+	inject_off();
+	assert_string_equal(probe_keys(p, ""), "b by-hand");
+	probe_put(p, "a", "1");
+	inject_before("fsync", 3, edit_by_hand); /* after the commit: it replaces what we wrote */
+	probe_put(p, "b", "2");
+	inject_off();
+	assert_string_equal(probe_keys(p, ""), "by-hand");
+	close_probe(&o);
+}
+
+static int second_lock = -1;
+
+static void
+replace_the_lock(void)
+{
+	char *name = mem_printf("%s.lock", path);
+
+	unlink(name);
+	second_lock = open(name, O_RDONLY | O_CREAT | O_CLOEXEC, 0400);
+	assert_int_equal(flock(second_lock, LOCK_EX), 0);
+	free(name);
+}
+
+/* Between our open and our flock the lock file is removed, and another process makes a new one. */
+static void
+locks_the_file_that_is_there(void **state)
+{
+	struct opened o;
+	struct probe *p = open_probe(&o);
+	struct probe_watch put = { 0 };
+
+	(void)state;
+	probe_put(p, "a", "1");
+	inject_before("flock", 1, replace_the_lock);
+	kv_put(p->kv, "a", "2", 1, probe_answered, &put);
+	probe_idle(p, 100);
+	inject_off();
+	assert_true(second_lock >= 0);
+	assert_int_equal(put.answers, 0);
+	assert_string_equal(probe_get(p, "a").value, "1");
+	close(second_lock);
+	assert_true(probe_is_answered(p, &put, PROBE_WAKE_MS));
+	assert_string_equal(probe_get(p, "a").value, "2");
+	close_probe(&o);
 }
 
 /* A counter that only check-and-set protects. */
@@ -394,7 +473,7 @@ loses_no_update(void **state)
 	(void)state;
 	probe_put(p, "counter", "0");
 	for (int i = 0; i < WRITERS; i++) {
-		if ((pids[i] = fork()) == 0) {
+		if ((pids[i] = start_child()) == 0) {
 			struct opened own;
 
 			open_probe(&own);
@@ -426,7 +505,7 @@ loses_no_update(void **state)
 static pid_t
 start_writer(int i, volatile int *acknowledged)
 {
-	pid_t pid = fork();
+	pid_t pid = start_child();
 	struct opened own;
 	char key[16], value[16];
 
@@ -497,6 +576,8 @@ main(void)
 		TEST(brings_the_main_file_up),
 		TEST(survives_every_failure),
 		TEST(survives_a_full_disk),
+		TEST(spares_an_edit_in_between),
+		TEST(locks_the_file_that_is_there),
 		TEST(loses_no_update),
 		TEST(keeps_what_was_acknowledged),
 	};
