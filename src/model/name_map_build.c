@@ -115,10 +115,10 @@ read_keys(struct builder *b)
 	bool is_sorted = true;
 
 	b->list = arena_array(&b->scratch, in->count, sizeof(b->list[0]));
-	for (const struct raw_name *raw = in->raw; raw < in->raw + in->count; raw++) {
+	for (size_t i = 0; i < in->count; i++) {
 		struct candidate *c = &b->list[b->count];
 
-		if (!read_key(b, raw, c))
+		if (!read_key(b, &in->raw[i], c))
 			continue;
 		if (b->count > 0 && compare_candidates(c - 1, c) > 0)
 			is_sorted = false;

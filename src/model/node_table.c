@@ -96,7 +96,8 @@ candidates_new(struct table_builder *b, const struct raw_node *raw, size_t count
 	bool is_sorted = true;
 	size_t n = 0;
 
-	for (const struct raw_node *r = raw; r < raw + count; r++) {
+	for (size_t i = 0; i < count; i++) {
+		const struct raw_node *r = &raw[i];
 		size_t len = strlen(r->node);
 		char low[NAME_SIZE];
 		struct err e;

@@ -8,8 +8,10 @@
  * bytes for a mistake that a person makes once. Leaks of its own are left out, ours are not.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "feature/config.h"
@@ -34,25 +36,19 @@ require(bool is_so)
 /* libconfuse reads the text again for every new unknown key, so a large one takes its time. */
 #define INPUT_MAX 4096
 
-static char path[] = "/tmp/fuzz_config.XXXXXX";
+/* A file that is only in memory. */
 static int fd = -1;
-
-static void
-remove_file(void)
-{
-	unlink(path);
-}
 
 static struct config *
 load(const void *data, size_t size, struct str *problems)
 {
 	struct err e = { 0 };
 	struct config *c;
+	char path[32];
 
-	if (fd < 0) {
-		require((fd = mkstemp(path)) >= 0);
-		atexit(remove_file);
-	}
+	if (fd < 0)
+		require((fd = memfd_create("fuzz_config", 0)) >= 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
 	c = config_load(path, problems, &e);
 	require((c == NULL) == (problems->len > 0));
