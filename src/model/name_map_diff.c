@@ -18,11 +18,10 @@ name_change_kind_name(enum name_change_kind kind)
 	return kind_names[kind];
 }
 
+/* Of two names with the same value, which has as many parts as there are addresses. */
 static bool
 has_same_addresses(const struct name *a, const struct name *b)
 {
-	if (a->count != b->count)
-		return false;
 	for (size_t i = 0; i < a->count; i++) {
 		const char *x = a->addresses[i].address, *y = b->addresses[i].address;
 

@@ -69,32 +69,25 @@ add_node(struct str *out, const struct node *n)
 	str_addc(out, '}');
 }
 
-/* Whether the value says it all. */
+/* Whether the value says it all: only a held name has another address than its node in the table. */
 static bool
-is_plain(const struct name_map *m, const struct name *n)
+is_plain(const struct name *n)
 {
 	for (size_t i = 0; i < n->count; i++) {
 		const struct name_address *a = &n->addresses[i];
-		const struct node *node;
 
-		if (a->node == a->address) /* a literal */
-			continue;
-		if (a->node_at == NODE_NONE)
-			return false;
-		node = &m->nodes->nodes[a->node_at];
-		if (strcmp(a->address, node->address) != 0 ||
-		    a->is_last_known != node->is_last_known)
+		if (a->node_at == NODE_NONE && a->node != a->address)
 			return false;
 	}
 	return !n->is_held;
 }
 
 static void
-add_name(struct str *out, const struct name_map *m, const struct name *n)
+add_name(struct str *out, const struct name *n)
 {
 	str_addc(out, '"');
 	str_adds(out, n->name);
-	if (is_plain(m, n)) {
+	if (is_plain(n)) {
 		str_adds(out, "\":\"");
 		str_adds(out, n->value);
 		str_addc(out, '"');
@@ -139,7 +132,7 @@ name_map_add_json(struct str *out, const struct name_map *m)
 	str_adds(out, "},\n\"names\":{");
 	for (size_t i = 0; i < m->count; i++) {
 		str_adds(out, i > 0 ? ",\n" : "\n");
-		add_name(out, m, &m->names[i]);
+		add_name(out, &m->names[i]);
 	}
 	str_adds(out, "},\n\"rejected\":[");
 	for (size_t i = 0; i < m->rejected_count; i++) {

@@ -325,6 +325,8 @@ a_node_with_a_bad_address_keeps_its_last_one(void **state)
 	(void)state;
 	m = maps_build_with("db10=10.0.4.20", "chat=db4 maindb=db3", before, &extra, NULL, NULL);
 	assert_string_equal(maps_text(m), "chat=db4@10.0.4.14! maindb=db3@10.0.4.13!");
+	assert_true(node_table_find(m->nodes, "db3")->is_last_known);
+	assert_true(node_table_find(m->nodes, "db4")->is_last_known);
 	assert_int_equal(m->nodes->rejected_count, 5);
 	assert_string_equal(m->nodes->rejected[0].node, "../../etc");
 	assert_string_equal(
@@ -417,6 +419,29 @@ a_kept_name_follows_its_node(void **state)
 	m = maps_next(m, "", "maindb=db33");
 	expect(m, "maindb=db3@10.0.4.99!",
 	    "maindb=db33 kept db3: there is no node db33, in the catalog or below nodes/\n");
+}
+
+/* A table that does not know what was: the map itself still does. */
+static void
+a_name_outlives_a_table_without_its_node(void **state)
+{
+	struct name_map *before = maps_build(NODES, "chat=db3,10.1.1.1 maindb=db4", NULL), *m;
+	const struct raw_name raw[] = {
+		{ BYTES("chat"), BYTES("db3,10.1.1.1") },
+		{ BYTES("maindb"), BYTES("nowhere") },
+	};
+	struct name_map_input in = { .raw = raw, .count = 2, .before = before };
+
+	(void)state;
+	in.nodes = node_table_build(NULL, 0, NULL);
+	m = name_map_build(&in);
+	node_table_unref(in.nodes);
+	name_map_unref(before);
+	assert_string_equal(
+	    maps_text(m), "chat=db3,10.1.1.1@10.0.4.13!,10.1.1.1 maindb=db4@10.0.4.14!");
+	/* And when the node is back, the name has its address of then. */
+	expect(maps_next(m, "db3=10.0.4.99", "chat=db3,10.1.1.1 maindb=db4"),
+	    "chat=db3,10.1.1.1@10.0.4.99,10.1.1.1 maindb=db4@10.0.4.14!", "");
 }
 
 /* --- holds --------------------------------------------------------------------------------------- */
@@ -557,6 +582,7 @@ main(void)
 		cmocka_unit_test(nodes_that_differ_in_case_are_one),
 		cmocka_unit_test(meta_is_printable_and_survives_an_override_and_a_departure),
 		cmocka_unit_test(a_kept_name_follows_its_node),
+		cmocka_unit_test(a_name_outlives_a_table_without_its_node),
 		cmocka_unit_test(a_held_name_stays_as_it_is),
 		cmocka_unit_test(a_released_name_follows_its_key),
 		cmocka_unit_test(a_new_name_is_taken_although_it_is_held),

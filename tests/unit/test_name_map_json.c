@@ -88,6 +88,21 @@ a_map_comes_back_as_it_was(void **state)
 	name_map_unref(back);
 }
 
+/* Also where its addresses are those of its nodes today. */
+static void
+a_held_name_comes_back_held(void **state)
+{
+	struct name_map *first = maps_build("db3=10.0.4.13", "a=db3 chat=db3", NULL), *m, *back;
+
+	(void)state;
+	m = maps_build_with(NULL, "a=db3 chat=db3", first, NULL, is_chat, NULL);
+	back = write_and_read(m);
+	assert_string_equal(maps_text(back), "a=db3@10.0.4.13 chat#=db3@10.0.4.13");
+	name_map_unref(first);
+	name_map_unref(m);
+	name_map_unref(back);
+}
+
 /* The next map is built on it as on the one that was written. */
 static void
 what_comes_back_is_good_to_build_on(void **state)
@@ -258,6 +273,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_comes_back_as_it_was),
+		cmocka_unit_test(a_held_name_comes_back_held),
 		cmocka_unit_test(what_comes_back_is_good_to_build_on),
 		cmocka_unit_test(an_empty_map_comes_back),
 		cmocka_unit_test(a_generation_beyond_all_bounds_can_be_read_back),

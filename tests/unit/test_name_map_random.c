@@ -337,7 +337,7 @@ the_promises_hold_in_every_history(void **state)
 static void
 rejected_keys_are_limited(void **state)
 {
-	enum { COUNT = 5000 };
+	enum { COUNT = 4500 };
 	struct raw_name *raw = mem_array(COUNT, sizeof(raw[0]));
 	struct node_table *nodes = node_table_build(NULL, 0, NULL);
 	struct name_map_input in = { .raw = raw, .count = COUNT, .nodes = nodes };
