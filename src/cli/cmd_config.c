@@ -108,21 +108,64 @@ argv_to_json(char **argv)
 	json_t *list = json_array();
 
 	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
-		json_array_append_new(list, json_printable(argv[i], strlen(argv[i])));
+		json_array_append_new(list, out_text_to_json(argv[i]));
 	return list;
+}
+
+static json_t *
+consul_to_json(const struct config_consul *c)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:b}", "address", out_text_to_json(c->address),
+	    "root", out_text_to_json(c->root), "names", out_text_to_json(c->names), "datacenter",
+	    out_text_to_json(c->datacenter), "has_token", c->token != NULL, "is_verified",
+	    c->is_verified);
+}
+
+static json_t *
+agent_to_json(const struct config_agent *a)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:I}", "node",
+	    out_text_to_json(a->node), "state_dir", out_text_to_json(a->state_dir), "http",
+	    out_text_to_json(a->http), "domain", out_text_to_json(a->domain), "template_dir",
+	    out_text_to_json(a->template_dir), "vantage", a->is_vantage, "log_level",
+	    log_level_name(a->log_level), "max_silence_ms", (json_int_t)a->max_silence_ms);
+}
+
+/* Who is told of a new file, and how. */
+static json_t *
+reader_to_json(const struct config_output *o)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "validate", argv_to_json(o->validate),
+	    "signal", out_text_to_json(o->signal != 0 ? sigabbrev_np(o->signal) : NULL), "pidfile",
+	    out_text_to_json(o->pidfile), "process", out_text_to_json(o->process), "command",
+	    argv_to_json(o->command), "prove", out_text_to_json(o->prove));
 }
 
 static json_t *
 output_to_json(const struct config_output *o)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:f, s:I, s:o, s:i, s:s?, s:s?, "
-			 "s:o, s:s?}",
-	    "name", o->name, "template", o->template, "path", o->path, "mode", (int)o->mode,
-	    "escape", escape_name(o->escape), "settle_min_ms", (json_int_t)o->settle_min_ms,
-	    "settle_max_ms", (json_int_t)o->settle_max_ms, "timeout_ms", (json_int_t)o->limit_ms,
-	    "max_removal", o->max_removal, "backups", (json_int_t)o->backups, "validate",
-	    argv_to_json(o->validate), "signal", o->signal, "pidfile", o->pidfile, "process",
-	    o->process, "command", argv_to_json(o->command), "prove", o->prove);
+	json_t *doc = reader_to_json(o);
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)o->mode & 07777);
+	json_object_update_new(
+	    doc, json_pack("{s:o, s:o, s:o, s:s, s:s, s:f, s:I}", "name", out_text_to_json(o->name),
+		     "template", out_text_to_json(o->template), "path", out_text_to_json(o->path),
+		     "mode", mode, "escape", escape_name(o->escape), "max_removal", o->max_removal,
+		     "backups", (json_int_t)o->backups));
+	json_object_update_new(
+	    doc, json_pack("{s:I, s:I, s:I}", "settle_min_ms", (json_int_t)o->settle_min_ms,
+		     "settle_max_ms", (json_int_t)o->settle_max_ms, "timeout_ms",
+		     (json_int_t)o->limit_ms));
+	return doc;
+}
+
+static json_t *
+hook_to_json(const struct config_hook *h)
+{
+	return json_pack("{s:o, s:o, s:o, s:I}", "name", out_text_to_json(h->name), "on",
+	    argv_to_json(h->on), "command", argv_to_json(h->command), "timeout_ms",
+	    (json_int_t)h->limit_ms);
 }
 
 static void
@@ -133,20 +176,10 @@ print_json(const struct config *c)
 	for (size_t i = 0; i < c->output_count; i++)
 		json_array_append_new(outputs, output_to_json(&c->outputs[i]));
 	for (size_t i = 0; i < c->hook_count; i++)
-		json_array_append_new(hooks,
-		    json_pack("{s:s, s:o, s:o, s:I}", "name", c->hooks[i].name, "on",
-			argv_to_json(c->hooks[i].on), "command", argv_to_json(c->hooks[i].command),
-			"timeout_ms", (json_int_t)c->hooks[i].limit_ms));
-	out_json(json_pack("{s:s?, s:{s:s, s:s, s:s, s:s?, s:b, s:b}, "
-			   "s:{s:s?, s:s, s:s?, s:s?, s:s?, s:b, s:s, s:I}, s:o, s:o}",
-	    "path", c->path, "consul", "address", c->consul.address, "root", c->consul.root,
-	    "names", c->consul.names, "datacenter", c->consul.datacenter, "has_token",
-	    c->consul.token != NULL, "is_verified", c->consul.is_verified, "agent", "node",
-	    c->agent.node, "state_dir", c->agent.state_dir, "http", c->agent.http, "domain",
-	    c->agent.domain, "template_dir", c->agent.template_dir, "vantage", c->agent.is_vantage,
-	    "log_level", log_level_name(c->agent.log_level), "max_silence_ms",
-	    (json_int_t)c->agent.max_silence_ms, "outputs", outputs, "hooks", hooks, "warnings",
-	    out_lines_to_json(str_text(&c->warnings))));
+		json_array_append_new(hooks, hook_to_json(&c->hooks[i]));
+	out_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "path", out_text_to_json(c->path),
+	    "consul", consul_to_json(&c->consul), "agent", agent_to_json(&c->agent), "outputs",
+	    outputs, "hooks", hooks, "warnings", out_lines_to_json(str_text(&c->warnings))));
 }
 
 static enum exit_code

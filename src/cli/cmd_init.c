@@ -168,8 +168,8 @@ print(const struct cli *cli, const struct client *client, const struct findings 
 
 		if (!one->is_ok)
 			code = EXIT_PROBLEM;
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", one->what, "ok",
-						one->is_ok, "fact", one->text));
+		json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "name", one->what, "ok",
+						one->is_ok, "fact", out_text_to_json(one->text)));
 		if (!cli->is_json)
 			out_marked(cli,
 			    one->is_ok       ? MARK_OK

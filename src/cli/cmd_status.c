@@ -267,27 +267,33 @@ print_text(struct status *st)
 
 /* --- JSON --------------------------------------------------------------------------------------- */
 
+static json_t *
+names_without_agent(const struct status *st)
+{
+	const struct name_map *map = st->view.map;
+	json_t *rejected = json_array();
+
+	for (size_t i = 0; st->has_kv && i < map->rejected_count; i++)
+		json_array_append_new(
+		    rejected, json_pack("{s:o, s:o, s:o, s:n}", "name",
+				  out_text_to_json(map->rejected[i].name), "value",
+				  out_text_to_json(map->rejected[i].value), "why",
+				  out_text_to_json(map->rejected[i].why), "kept"));
+	return json_pack("{s:I, s:o, s:[]}", "total", (json_int_t)(st->has_kv ? map->count : 0),
+	    "rejected", rejected, "last_known");
+}
+
 /* The shape of /v1/status, filled by the KV. */
 static json_t *
 without_agent(const struct status *st)
 {
-	json_t *rejected = json_array(), *doc;
-	size_t total = st->has_kv ? st->view.map->count : 0;
+	json_t *consul = json_pack("{s:b, s:n, s:n, s:o}", "up", st->has_kv, "last_contact_ms",
+	    "since", "error", out_text_to_json(st->has_kv ? NULL : st->kv_err.text));
 
-	for (size_t i = 0; st->has_kv && i < st->view.map->rejected_count; i++) {
-		const struct rejected *r = &st->view.map->rejected[i];
-
-		json_array_append_new(rejected, json_pack("{s:s, s:s, s:s, s:n}", "name", r->name,
-						    "value", r->value, "why", r->why, "kept"));
-	}
-	doc = json_pack("{s:s?, s:n, s:n, s:I, s:{s:b, s:n, s:n, s:s?}, s:[], "
-			"s:{s:I, s:o, s:[]}, s:o}",
-	    "node", st->client->config->agent.node, "version", "generation", "index",
-	    (json_int_t)st->view.index, "consul", "up", st->has_kv, "last_contact_ms", "since",
-	    "error", st->has_kv ? NULL : st->kv_err.text, "outputs", "names", "total",
-	    (json_int_t)total, "rejected", rejected, "last_known", "problems",
-	    trouble_to_json(&st->troubles));
-	return doc;
+	return json_pack("{s:o, s:n, s:n, s:I, s:o, s:[], s:o, s:o}", "node",
+	    out_text_to_json(st->client->config->agent.node), "version", "generation", "index",
+	    (json_int_t)st->view.index, "consul", consul, "outputs", "names",
+	    names_without_agent(st), "problems", trouble_to_json(&st->troubles));
 }
 
 /* --- the command ----------------------------------------------------------------------------------- */

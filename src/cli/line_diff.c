@@ -29,16 +29,16 @@ static void
 split(struct lines *out, const char *text, size_t len)
 {
 	const char *end = text + len;
-	size_t room = 0;
+	size_t room = 64;
 
-	out->list = NULL;
+	out->list = mem_array(room, sizeof(*out->list));
 	out->count = 0;
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t n = (size_t)((newline != NULL ? newline : end) - text);
 
 		if (out->count == room) {
-			room = room > 0 ? 2 * room : 64;
+			room *= 2;
 			out->list = mem_grow(out->list, room, sizeof(*out->list));
 		}
 		out->list[out->count++] = (struct line){ text, n };

@@ -160,10 +160,14 @@ trouble_to_json(const struct troubles *t)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
+		const struct trouble *one = &t->list[i];
+
 		json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s, s:s}", "severity",
-			      t->list[i].mark == MARK_CRITICAL ? "critical" : "warning", "what",
-			      t->list[i].what, "why", t->list[i].why, "do", t->list[i].todo));
+		    list, json_pack("{s:s, s:o, s:o, s:o}", "severity",
+			      one->mark == MARK_CRITICAL ? "critical" : "warning", "what",
+			      out_text_to_json(one->what), "why", out_text_to_json(one->why), "do",
+			      out_text_to_json(one->todo)));
+	}
 	return list;
 }
