@@ -160,7 +160,8 @@ ack_wait(const struct cli *cli, struct client *client, const struct ack *ack, js
 	if (interrupt_is_pending(NULL) && rc != 1) {
 		code = report_interrupted(cli, ack);
 	} else if (rc < 0) {
-		code = report_err(cli, &e, "it IS changed; asking whether the agents serve it");
+		code = client_report_err(
+		    client, cli, &e, "it IS changed; asking whether the agents serve it");
 	} else if (cli->is_json) {
 		*json = to_json(&f, ack, took_us);
 		code = f.count == 0 || (f.alive > 0 && rc == 1) ? EXIT_DONE : EXIT_PROBLEM;

@@ -69,7 +69,8 @@ client_open(struct client *client, const struct cli *cli)
 	memset(client, 0, sizeof(*client));
 	if ((code = client_load_config(cli, &client->config)) != EXIT_DONE)
 		return code;
-	return connect_kv(client, &e) == 0 ? EXIT_DONE : report_err(cli, &e, "opening the KV");
+	return connect_kv(client, &e) == 0 ? EXIT_DONE
+					   : client_report_err(client, cli, &e, "opening the KV");
 }
 
 int
@@ -181,7 +182,8 @@ client_write(struct client *client, const struct kv_op *ops, size_t count, struc
 }
 
 enum exit_code
-client_report_write(const struct cli *cli, const struct write_result *w, const char *what)
+client_report_write(const struct client *client, const struct cli *cli,
+    const struct write_result *w, const char *what)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
@@ -195,7 +197,7 @@ client_report_write(const struct cli *cli, const struct write_result *w, const c
 		return report_send(&r, cli, EXIT_REFUSED);
 	case WRITE_NOT_DONE:
 		if (w->err.code != ERR_UNKNOWN)
-			return report_err(cli, &w->err, what);
+			return client_report_err(client, cli, &w->err, what);
 		report_fact(&r, "%s: not committed: %s", what, w->err.text);
 		report_why(&r, "it was read back from the leader, and everything is as it was");
 		report_do(&r, "the same command again");

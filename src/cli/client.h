@@ -32,6 +32,13 @@ enum exit_code client_open(struct client *client, const struct cli *cli);
 int client_open_quietly(struct client *client, const struct cli *cli);
 void client_close(struct client *client);
 
+/*
+ * An error of the KV on its way to the operator: what was being tried ("reading the names"), the
+ * error, why it matters and what to do about this kind of error, which comes from a table.
+ */
+enum exit_code client_report_err(const struct client *client, const struct cli *cli,
+    const struct err *e, const char *what);
+
 /* Waits while the loop runs: -1 when it was interrupted. */
 int client_sleep(struct client *client, int64_t ms);
 
@@ -58,7 +65,7 @@ struct write_result {
 void client_write(struct client *client, const struct kv_op *ops, size_t count, struct write_result *out);
 
 /* Reports every state but WRITE_DONE; what is "maindb = db4". */
-enum exit_code client_report_write(
-    const struct cli *cli, const struct write_result *w, const char *what);
+enum exit_code client_report_write(const struct client *client, const struct cli *cli,
+    const struct write_result *w, const char *what);
 
 #endif

@@ -160,7 +160,7 @@ write_and_wait(struct accepting *a)
 	enum exit_code code;
 
 	bell_write(&a->client, &a->view, NULL, digest, &w);
-	if ((code = client_report_write(a->cli, &w, what)) == EXIT_DONE) {
+	if ((code = client_report_write(&a->client, a->cli, &w, what)) == EXIT_DONE) {
 		ack.generation = w.index;
 		if (!a->cli->is_json)
 			out_line(a->cli, "%s", what);
@@ -181,9 +181,9 @@ accept_map(struct accepting *a, const char *wanted)
 	enum exit_code code;
 
 	if (view_load(&a->view, &a->client, &e) != 0)
-		return report_err(a->cli, &e, "reading the names");
+		return client_report_err(&a->client, a->cli, &e, "reading the names");
 	if (fleet_load(&a->fleet, &a->client, &e) != 0)
-		return report_err(a->cli, &e, "reading the agents");
+		return client_report_err(&a->client, a->cli, &e, "reading the agents");
 	if ((code = find_digest(a, wanted)) != EXIT_DONE)
 		return code;
 	if (!a->cli->is_json)

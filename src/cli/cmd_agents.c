@@ -101,7 +101,7 @@ run_agents(struct cli *cli, int argc, char **argv)
 	if ((code = client_open(&client, cli)) != EXIT_DONE)
 		goto out;
 	if (fleet_load(&f, &client, &e) != 0) {
-		code = report_err(cli, &e, "reading the agents");
+		code = client_report_err(&client, cli, &e, "reading the agents");
 		goto out;
 	}
 	for (size_t i = 0; i < f.count; i++) {

@@ -124,7 +124,7 @@ diff_served(const struct cli *cli, struct client *client)
 	struct err e;
 
 	if (view_load(&v, client, &e) != 0) {
-		code = report_err(cli, &e, "reading the names");
+		code = client_report_err(client, cli, &e, "reading the names");
 		goto out;
 	}
 	if ((names = local_fetch(client, "/v1/names", &e)) == NULL ||

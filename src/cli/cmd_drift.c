@@ -88,41 +88,67 @@ served_vs_kv(const struct drift *d, struct findings *f)
 	}
 }
 
-/* The digest that most of the agents at this generation have. */
-static const char *
-common_map(const struct fleet *fleet, uint64_t generation)
+static int
+compare_maps(const void *a, const void *b)
 {
-	const char *best = NULL;
-	size_t best_count = 0;
+	const struct fleet_agent *x = *(const struct fleet_agent *const *)a;
+	const struct fleet_agent *y = *(const struct fleet_agent *const *)b;
 
-	for (size_t i = 0; i < fleet->count; i++) {
-		const struct fleet_agent *a = &fleet->agents[i];
-		size_t n = 0;
+	if (x->sees != y->sees)
+		return x->sees < y->sees ? -1 : 1;
+	return strcmp(x->map, y->map);
+}
 
-		if (!a->is_alive || a->sees != generation)
-			continue;
-		for (size_t k = 0; k < fleet->count; k++)
-			n += fleet->agents[k].is_alive && fleet->agents[k].sees == generation &&
-			     strcmp(fleet->agents[k].map, a->map) == 0;
-		if (n > best_count) {
-			best = a->map;
-			best_count = n;
+/* How many agents from a[i] on have the same generation, and the same digest if by_map. */
+static size_t
+run_length(const struct fleet_agent **a, size_t i, size_t count, bool by_map)
+{
+	size_t k = i;
+
+	while (
+	    k < count && a[k]->sees == a[i]->sees && (!by_map || strcmp(a[k]->map, a[i]->map) == 0))
+		k++;
+	return k - i;
+}
+
+/* Of agents at one generation, those that are at odds with what most of them have. */
+static void
+add_odd_ones(const struct fleet_agent **a, size_t count, struct findings *f)
+{
+	const char *common = "";
+	size_t most = 0;
+
+	for (size_t i = 0, n; i < count; i += n) {
+		n = run_length(a, i, count, true);
+		if (n > most) {
+			most = n;
+			common = a[i]->map;
 		}
 	}
-	return best;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(a[i]->map, common) != 0)
+			add(f, "%s has %.15s at %" PRIu64 ", others %.15s", a[i]->node, a[i]->map,
+			    a[i]->sees, common);
+	}
 }
 
 static void
 agent_vs_agent(const struct drift *d, struct findings *f)
 {
-	for (size_t i = 0; i < d->fleet->count; i++) {
-		const struct fleet_agent *a = &d->fleet->agents[i];
-		const char *common = a->is_alive ? common_map(d->fleet, a->sees) : NULL;
+	const struct fleet_agent **alive = mem_array(d->fleet->count, sizeof(*alive));
+	size_t count = 0;
 
-		if (common != NULL && strcmp(common, a->map) != 0)
-			add(f, "%s has %.15s at %" PRIu64 ", others %.15s", a->node, a->map,
-			    a->sees, common);
+	for (size_t i = 0; i < d->fleet->count; i++) {
+		if (d->fleet->agents[i].is_alive)
+			alive[count++] = &d->fleet->agents[i];
 	}
+	if (count > 1)
+		qsort(alive, count, sizeof(*alive), compare_maps);
+	for (size_t i = 0, n; i < count; i += n) {
+		n = run_length(alive, i, count, false);
+		add_odd_ones(alive + i, n, f);
+	}
+	free(alive);
 }
 
 static void
@@ -300,7 +326,7 @@ run_drift(struct cli *cli, int argc, char **argv)
 	if ((code = client_open(&client, cli)) != EXIT_DONE)
 		goto out;
 	if (view_load(&view, &client, &e) != 0 || fleet_load(&fleet, &client, &e) != 0) {
-		code = report_err(cli, &e, "reading names and agents");
+		code = client_report_err(&client, cli, &e, "reading names and agents");
 		goto out;
 	}
 	code = node != NULL ? show_one(&d, node) : show_all(&d);

@@ -58,9 +58,9 @@ load(struct holding *h, int argc, char **argv)
 	h->key = config_key(h->client.config, tail);
 	free(tail);
 	if (view_load(&h->view, &h->client, &e) != 0)
-		return report_err(h->cli, &e, "reading the names");
+		return client_report_err(&h->client, h->cli, &e, "reading the names");
 	if (view_load_holds(&h->holds, &h->client, &e) != 0)
-		return report_err(h->cli, &e, "reading the holds");
+		return client_report_err(&h->client, h->cli, &e, "reading the holds");
 	return EXIT_DONE;
 }
 
@@ -80,7 +80,7 @@ write_and_wait(struct holding *h, const struct kv_op *op, const char *what, cons
 	enum exit_code code;
 
 	bell_write(&h->client, &h->view, op, NULL, &w);
-	if ((code = client_report_write(h->cli, &w, what)) != EXIT_DONE)
+	if ((code = client_report_write(&h->client, h->cli, &w, what)) != EXIT_DONE)
 		return code;
 	ack.generation = w.index;
 	if (!h->cli->is_json) {

@@ -130,8 +130,9 @@ write_canary(const struct cli *cli, struct client *client)
 	};
 	client_write(client, &op, 1, &w);
 	/* Somebody else was first: it is there, which is what was wanted. */
-	code = w.state == WRITE_CONFLICT ? EXIT_DONE
-					 : client_report_write(cli, &w, "writing the canary");
+	code = w.state == WRITE_CONFLICT
+		   ? EXIT_DONE
+		   : client_report_write(client, cli, &w, "writing the canary");
 	str_clear(&text);
 	free(key);
 	return code;
@@ -198,7 +199,7 @@ init(struct cli *cli, struct client *client, struct view *v)
 
 	/* A consistent read: it is answered only by a leader that a quorum knows. */
 	if (view_load(v, client, &e) != 0)
-		return report_err(cli, &e, "reading the KV");
+		return client_report_err(client, cli, &e, "reading the KV");
 	add_finding(&f, "kv", true, true, "%s answers%s", SHOWN(kv_address(client->kv)),
 	    kv_is_file(client->kv) ? "" : " and has a leader");
 	is_new = !v->has_canary;
@@ -207,7 +208,7 @@ init(struct cli *cli, struct client *client, struct view *v)
 			return code;
 		view_clear(v);
 		if (view_load(v, client, &e) != 0)
-			return report_err(cli, &e, "reading the KV back");
+			return client_report_err(client, cli, &e, "reading the KV back");
 	}
 	check_canary(&f, v, is_new);
 	check_catalog(&f, client, v);

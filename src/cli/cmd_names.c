@@ -216,11 +216,11 @@ load(const struct cli *cli, struct names *n)
 	struct err e;
 
 	if (view_load(&n->view, &n->client, &e) != 0)
-		return report_err(cli, &e, "reading the names");
+		return client_report_err(&n->client, cli, &e, "reading the names");
 	if (fleet_load(&n->fleet, &n->client, &e) != 0)
-		return report_err(cli, &e, "reading the agents");
+		return client_report_err(&n->client, cli, &e, "reading the agents");
 	if (view_load_holds(&n->holds, &n->client, &e) != 0)
-		return report_err(cli, &e, "reading the holds");
+		return client_report_err(&n->client, cli, &e, "reading the holds");
 	return EXIT_DONE;
 }
 

@@ -111,7 +111,7 @@ write_key(struct nodes *n, const struct kv_op *op, const char *from, const char 
 
 	client_write(&n->client, op, 1, &w);
 	if (w.state != WRITE_DONE)
-		code = client_report_write(n->cli, &w, what);
+		code = client_report_write(&n->client, n->cli, &w, what);
 	else if (n->cli->is_json)
 		out_json(json_pack("{s:s, s:s, s:s}", "node", n->node, "from", from, "to", to));
 	else
@@ -194,7 +194,7 @@ run_nodes(struct cli *cli, int argc, char **argv)
 	if ((code = client_open(&n.client, cli)) != EXIT_DONE)
 		;
 	else if (view_load(&n.view, &n.client, &e) != 0)
-		code = report_err(cli, &e, "reading the nodes");
+		code = client_report_err(&n.client, cli, &e, "reading the nodes");
 	else if (argc > 0)
 		code = change(&n, argc, argv);
 	else

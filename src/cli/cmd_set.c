@@ -78,9 +78,9 @@ load(struct flip *f)
 	struct err e;
 
 	if (view_load(&f->view, &f->client, &e) != 0)
-		return report_err(f->cli, &e, "reading the names");
+		return client_report_err(&f->client, f->cli, &e, "reading the names");
 	if (view_load_holds(&holds, &f->client, &e) != 0)
-		return report_err(f->cli, &e, "reading the holds");
+		return client_report_err(&f->client, f->cli, &e, "reading the holds");
 	if ((hold = hold_set_find(&holds, f->name)) != NULL)
 		code = report_held(f, hold, holds.is_everything);
 	hold_set_clear(&holds);
@@ -278,7 +278,7 @@ write_and_wait(struct flip *f)
 				 : mem_printf("deleting %s", f->name);
 	ack.changed = what;
 	client_write(&f->client, &op, 1, &w);
-	code = client_report_write(f->cli, &w, what);
+	code = client_report_write(&f->client, f->cli, &w, what);
 	if (code == EXIT_DONE) {
 		ack.generation = generation_of(f, &w);
 		print_change(f, ack.generation, undo);

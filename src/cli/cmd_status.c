@@ -69,7 +69,9 @@ judge_kv(struct status *st, const char *explained)
 	if (!st->has_kv) {
 		trouble_add(&st->troubles, MARK_CRITICAL,
 		    "agents go on serving what they have, nothing can be changed",
-		    "systemctl status consul", "the KV cannot be read: %s", st->kv_err.text);
+		    kv_is_file(st->client->kv) ? "pointsman names    says what to do about the file"
+					       : "systemctl status consul",
+		    "the KV cannot be read: %s", st->kv_err.text);
 		return;
 	}
 	/* The same words twice would hide what else is wrong. */

@@ -76,8 +76,9 @@ render(const struct cli *cli, struct client *client, struct kv_answer *answer)
 	int rc = once_run(client->loop, client->config, answer, &report, &e);
 
 	if (rc != 0)
-		code = e.code == ERR_CONFLICT ? EXIT_PROBLEM
-					      : report_err(cli, &e, "rendering the outputs");
+		code = e.code == ERR_CONFLICT
+			   ? EXIT_PROBLEM
+			   : client_report_err(client, cli, &e, "rendering the outputs");
 	if (rc == 0 || code == EXIT_PROBLEM) {
 		if (cli->is_json)
 			out_json(json_pack("{s:b, s:o}", "ok", rc == 0, "outputs",

@@ -1,6 +1,6 @@
 /*
- * report.c: the form of a refusal, and the table that turns an error of a library into one. The
- * table says what an operator can do about each kind of error at 3 a.m.; the text says what it was.
+ * report.c: the form of a refusal. Its lines are gathered before they are sent, because with -o json
+ * they are one object.
  */
 #include "cli/report.h"
 
@@ -12,38 +12,6 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/wrap.h"
-
-static const struct {
-	enum err_code err;
-	enum exit_code exit;
-	const char *why;
-	const char *todo;
-} err_table[] = {
-	{ ERR_UNREACHABLE, EXIT_UNREACHABLE,
-	    "without Consul nothing can be read or changed; agents "
-	    "go on serving what they have",
-	    "systemctl status consul; the address is consul.address "
-	    "or CONSUL_HTTP_ADDR" },
-	{ ERR_TIMEOUT, EXIT_UNREACHABLE,
-	    "somebody listens there but does not answer; agents go on "
-	    "serving what they have",
-	    "consul operator raft list-peers; then again" },
-	{ ERR_UNAVAILABLE, EXIT_UNREACHABLE,
-	    "Consul answers, but has no leader or refuses work; "
-	    "agents go on serving what they have",
-	    "consul operator raft list-peers; then again" },
-	{ ERR_PROTOCOL, EXIT_UNREACHABLE, "what answered there does not speak like Consul",
-	    "check consul.address and CONSUL_HTTP_ADDR with: pointsman config check" },
-	{ ERR_DENIED, EXIT_REFUSED, "the token, or the rights of the file, do not allow it",
-	    "give one that does: consul.token-file, CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE" },
-	{ ERR_CONFLICT, EXIT_REFUSED, "somebody else changed it at the same moment",
-	    "look again, then decide: pointsman names" },
-	{ ERR_CONFIG, EXIT_USAGE, NULL, "pointsman config check" },
-	{ ERR_USAGE, EXIT_USAGE, NULL, "pointsman help" },
-	{ ERR_CANCELED, EXIT_STOPPED, NULL, NULL },
-	{ ERR_UNKNOWN, EXIT_NEEDS_YOU, "the write may or may not have happened",
-	    "look what is there now: pointsman names" },
-};
 
 const char *
 shown(char out[SHOWN_SIZE], const char *text)
@@ -157,31 +125,10 @@ report_send(struct report *r, const struct cli *cli, enum exit_code code)
 }
 
 enum exit_code
-exit_code_of_err(const struct err *e)
-{
-	for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++) {
-		if (err_table[i].err == e->code)
-			return err_table[i].exit;
-	}
-	return EXIT_PROBLEM;
-}
-
-enum exit_code
 report_err(const struct cli *cli, const struct err *e, const char *what)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
-	if (e->code == ERR_CANCELED)
-		report_fact(&r, "stopped while %s; nothing was changed", what);
-	else
-		report_fact(&r, "%s: %s", what, e->text);
-	for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++) {
-		if (err_table[i].err != e->code)
-			continue;
-		if (err_table[i].why != NULL)
-			report_why(&r, "%s", err_table[i].why);
-		if (err_table[i].todo != NULL)
-			report_do(&r, "%s", err_table[i].todo);
-	}
-	return report_send(&r, cli, exit_code_of_err(e));
+	report_fact(&r, "%s: %s", what, e->text);
+	return report_send(&r, cli, EXIT_PROBLEM);
 }

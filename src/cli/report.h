@@ -30,10 +30,8 @@ void report_do(struct report *r, const char *fmt, ...) __attribute__((format(pri
 /* Prints, frees and returns code, for `return report_send(…)`. */
 enum exit_code report_send(struct report *r, const struct cli *cli, enum exit_code code);
 
-/* An error of a library on its way to the operator: the code, why and what to do come from a table
- * by e->code; what says what was being tried: "reading the names". */
+/* An error that has nothing to do with the KV (client.h has those): the fact, as a problem. */
 enum exit_code report_err(const struct cli *cli, const struct err *e, const char *what);
-enum exit_code exit_code_of_err(const struct err *e);
 
 /* Foreign text made fit to be shown. As an argument: SHOWN(text), which lives as long as its block. */
 #define SHOWN_SIZE 332 /* STR_SHOW_MAX bytes, four characters each at most, "..." and the NUL */

@@ -111,12 +111,13 @@ def test_help_of_every_command(desk):
 def test_manual_has_every_command_and_option(desk):
     with open(os.path.join(SOURCE, "man", "pointsman.1")) as f:
         page = f.read()
+    entries = re.split(r"^(?=\.It |\.Sh |\.Ss )", page, flags=re.M)
     for command in commands(desk):
-        found = re.search(r"^\.It (?:Xo )?Cm %s\b(.*?)(?=^\.It (?:Xo )?Cm [a-z]|^\.Sh)" % command["name"],
-                          page, re.M | re.S)
-        assert found, "%s is not in the manual" % command["name"]
+        entry = "".join(e for e in entries
+                        if re.match(r"\.It (?:Xo )?Cm %s\b" % command["name"], e))
+        assert entry, "%s is not in the manual" % command["name"]
         for option in command["options"]:
-            assert re.search(r"(?:Fl|\|) -%s\b" % option["name"], found.group(0)), (command["name"], option)
+            assert re.search(r"(?:Fl|\|) -%s\b" % option["name"], entry), (command["name"], option)
     for code in range(8):
         assert re.search(r"^\.It %d$" % code, page, re.M)
 

@@ -1,0 +1,97 @@
+/*
+ * client_err.c: what an operator can do about each kind of error of the KV at 3 a.m. The error's text
+ * says what happened; these tables say why it matters and what to type. Consul and a file fail in
+ * different ways, so each has its own.
+ */
+#include <stddef.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/report.h"
+
+#define AGENTS_GO_ON "agents go on serving what they have"
+
+struct advice {
+	enum err_code err;
+	enum exit_code exit;
+	const char *why, *todo; /* NULL: there is nothing to say */
+};
+
+static const struct advice for_consul[] = {
+	{ ERR_UNREACHABLE, EXIT_UNREACHABLE,
+	    "without Consul nothing can be read or changed; " AGENTS_GO_ON,
+	    "systemctl status consul; its address is consul.address or CONSUL_HTTP_ADDR" },
+	{ ERR_TIMEOUT, EXIT_UNREACHABLE,
+	    "somebody listens there but does not answer; " AGENTS_GO_ON,
+	    "consul operator raft list-peers; then again" },
+	{ ERR_UNAVAILABLE, EXIT_UNREACHABLE,
+	    "Consul answers, but has no leader or refuses work; " AGENTS_GO_ON,
+	    "consul operator raft list-peers; then again" },
+	{ ERR_PROTOCOL, EXIT_UNREACHABLE, "what answered there does not speak like Consul",
+	    "check consul.address and CONSUL_HTTP_ADDR: pointsman config check" },
+	{ ERR_LIMIT, EXIT_UNREACHABLE, "so much cannot be a list of names; " AGENTS_GO_ON,
+	    "look what was written there: consul kv get -keys PREFIX" },
+	{ ERR_DENIED, EXIT_REFUSED, "Consul, or TLS on the way to it, does not let us",
+	    "a token that may: consul.token-file or CONSUL_HTTP_TOKEN; for TLS: consul.ca-file" },
+};
+
+static const struct advice for_file[] = {
+	{ ERR_NOT_FOUND, EXIT_UNREACHABLE, "the file of the KV cannot be made there",
+	    "make its directory; the file is consul.address" },
+	{ ERR_IO, EXIT_UNREACHABLE, "the file of the KV cannot be used; " AGENTS_GO_ON,
+	    "mend it, or name another one: it is consul.address" },
+	{ ERR_PROTOCOL, EXIT_UNREACHABLE,
+	    "the file of the KV is damaged, or was edited into something else; " AGENTS_GO_ON,
+	    "mend the place that is named, or put a copy back" },
+	{ ERR_DENIED, EXIT_REFUSED, "the file of the KV, or its directory, is not ours to use",
+	    "sudo, or mend its rights; it is consul.address" },
+	{ ERR_TIMEOUT, EXIT_UNREACHABLE, "somebody holds the lock of the KV's file",
+	    "fuser FILE.lock tells who" },
+};
+
+static const struct advice for_both[] = {
+	{ ERR_CONFLICT, EXIT_REFUSED, "somebody else changed it at the same moment",
+	    "look again, then decide: pointsman names" },
+	{ ERR_CONFIG, EXIT_USAGE, NULL, "pointsman config check" },
+	{ ERR_UNKNOWN, EXIT_NEEDS_YOU, "the write may or may not have happened",
+	    "look what is there now: pointsman names" },
+};
+
+static const struct advice *
+find(const struct advice *table, size_t count, enum err_code code)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (table[i].err == code)
+			return &table[i];
+	}
+	return NULL;
+}
+
+enum exit_code
+client_report_err(
+    const struct client *client, const struct cli *cli, const struct err *e, const char *what)
+{
+	static const struct advice none = { ERR_NONE, EXIT_PROBLEM, NULL, NULL };
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	const struct advice *a;
+
+	if (e->code == ERR_CANCELED) {
+		report_fact(&r, "stopped while %s; nothing was changed", what);
+		return report_send(&r, cli, EXIT_STOPPED);
+	}
+	if (client->kv != NULL && kv_is_file(client->kv))
+		a = find(for_file, MEM_COUNT(for_file), e->code);
+	else
+		a = find(for_consul, MEM_COUNT(for_consul), e->code);
+	if (a == NULL)
+		a = find(for_both, MEM_COUNT(for_both), e->code);
+	if (a == NULL)
+		a = &none;
+	report_fact(&r, "%s: %s", what, e->text);
+	if (a->why != NULL)
+		report_why(&r, "%s", a->why);
+	if (a->todo != NULL)
+		report_do(&r, "%s", a->todo);
+	return report_send(&r, cli, a->exit);
+}
