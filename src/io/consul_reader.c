@@ -99,17 +99,17 @@ set_value(struct consul_reader *r, const struct json_rows_value *v, struct err *
 static int
 on_key_value(void *arg, size_t field, const struct json_rows_value *v, struct err *e)
 {
+	static const size_t numbers[KEY_FIELDS] = {
+		[KEY_LOCK_INDEX] = offsetof(struct kv_entry, lock_index),
+		[KEY_FLAGS] = offsetof(struct kv_entry, flags),
+		[KEY_CREATE_INDEX] = offsetof(struct kv_entry, create_index),
+		[KEY_MODIFY_INDEX] = offsetof(struct kv_entry, modify_index),
+	};
 	struct consul_reader *r = arg;
 	struct kv_entry *entry = &r->entry;
-	uint64_t *const numbers[KEY_FIELDS] = {
-		[KEY_MODIFY_INDEX] = &entry->modify_index,
-		[KEY_CREATE_INDEX] = &entry->create_index,
-		[KEY_LOCK_INDEX] = &entry->lock_index,
-		[KEY_FLAGS] = &entry->flags,
-	};
 
-	if (numbers[field] != NULL && v->kind == JSON_ROWS_NUMBER) {
-		*numbers[field] = v->number;
+	if (numbers[field] != 0 && v->kind == JSON_ROWS_NUMBER) {
+		*(uint64_t *)((char *)entry + numbers[field]) = v->number;
 		return 0;
 	}
 	if (field == KEY_KEY && v->kind == JSON_ROWS_STRING)
