@@ -273,6 +273,15 @@ def test_names_the_stragglers(consul_desk):
     assert [s["node"] for s in again.json["acknowledged"]["not_alive"]] == ["web-03"]
 
 
+def test_the_generation_before_is_not_enough(consul_desk):
+    desk = consul_desk
+    agent = FakeAgent(desk, "web-01", desk.index())
+    timer = later(0.3, lambda: agent.serve(desk.api.index(desk.root + "n") - 1))
+    done = desk.run("set", "maindb", "db2", "--timeout", "1s")
+    timer.join()
+    assert done.code == 1 and "served by 0 of 1 agents" in done.out, done
+
+
 def test_no_agent_alive_is_a_problem(consul_desk):
     desk = consul_desk
     FakeAgent(desk, "web-01", desk.index(), is_alive=False)

@@ -163,6 +163,15 @@ def test_fleet_with_every_trouble(desk):
     assert re.search(r"maindb +db1 +10\.0\.4\.11 +5/6$", names.out, re.M), names
 
 
+def test_names_are_judged_as_agents_judge_them(desk):
+    desk.put("names/chat.service.consul", "db1")
+    desk.put("names/a b", "db1")
+    done = desk.run("names")
+    assert done.code == 1 and done.out.count("\nx ") == 1 and done.out.startswith("x "), done
+    assert [n["name"] for n in desk.run("names", "-o", "json").json if n["problem"]] == [
+        "a b", "chat.service.consul"]
+
+
 def test_held_names_are_shown(desk):
     assert desk.run("hold", "maindb", "--reason", "why not").code == 0
     assert "held" in desk.run("names").out
