@@ -111,13 +111,17 @@ def site_tty(site, *args, **kwargs):
 def test_watch_in_a_pipe_tells_changes(site):
     running = subprocess.Popen([program("pointsman"), "-c", site.daemon.config_path, "status", "-w"],
                                stdout=subprocess.PIPE, env=clean_env())
-    first = running.stdout.readline().decode()
-    assert re.fullmatch(r"\S+Z generation \d+ agents 1/1 problems 0\n", first), first
-    site.flip("name-000")
-    second = running.stdout.readline().decode()
-    assert int(second.split()[2]) > int(first.split()[2]), (first, second)
-    running.send_signal(signal.SIGINT)
-    assert running.wait(5) == 0
+    try:
+        first = running.stdout.readline().decode()
+        assert re.fullmatch(r"\S+Z generation \d+ agents 1/1 problems 0\n", first), first
+        site.flip("name-000")
+        second = running.stdout.readline().decode()
+        assert int(second.split()[2]) > int(first.split()[2]), (first, second)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(5) == 0
+    finally:
+        running.kill()
+        running.wait()
 
 
 # --- the fleet -----------------------------------------------------------------------------------------
