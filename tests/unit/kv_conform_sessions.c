@@ -256,10 +256,10 @@ conform_begin_expiry(struct probe *p)
 	struct expiry *x = expiry_of(NULL);
 
 	x->probe = p;
+	x->began_ms = clock_mono_ms();
 	probe_session(p, LOCK_DELAY_MS, false, x->releases);
 	probe_session(p, LOCK_DELAY_MS, true, x->deletes);
 	probe_session(p, LOCK_DELAY_MS, false, x->renewed);
-	x->began_ms = clock_mono_ms();
 	assert_int_equal(probe_lock(p, "expiry/releases", "kept", x->releases), 1);
 	assert_int_equal(probe_lock(p, "expiry/deletes", "gone", x->deletes), 1);
 	assert_int_equal(probe_lock(p, "expiry/renewed", "held", x->renewed), 1);

@@ -80,9 +80,12 @@ feed_nodes(struct fixture *f, const char *digits)
 
 	for (; *digits != '\0'; digits++) {
 		struct kv_node *n = kv_nodes_push(&a.nodes);
+		char node[8], address[16];
 
-		n->node = mem_printf("db%c", *digits);
-		n->address = mem_printf("10.0.0.%c", *digits);
+		snprintf(node, sizeof(node), "db%c", *digits);
+		snprintf(address, sizeof(address), "10.0.0.%c", *digits);
+		n->node = arena_strdup(&a.nodes.arena, node);
+		n->address = arena_strdup(&a.nodes.arena, address);
 	}
 	store_feed_nodes(f->store, &a, &is_news);
 	kv_answer_clear(&a);
