@@ -188,6 +188,8 @@ easy_new(const struct http *h)
 		abort(); /* out of memory */
 	http_target_apply(&h->target, easy);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* A resolver's thread that is late is left behind; curl would wait for it in our loop. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	/* Keys are sent as they are: curl would drop "/../" from a path. */
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

@@ -1,8 +1,10 @@
 /* test_http.c: src/io/http.c against a server that misbehaves in every way we could think of. */
 #include "io_test.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "../fake/fake_http.h"
@@ -412,6 +414,51 @@ test_unresolved(void **state)
 	str_clear(&s.body);
 }
 
+#define SLOW_HOST "slow.invalid"
+#define SLOW_MS 1500
+
+/* libcurl's resolver thread finds this one instead of libc's. */
+int
+getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+	const struct timespec pause = { .tv_sec = 1, .tv_nsec = (SLOW_MS - 1000) * 1000000L };
+
+	(void)service;
+	(void)hints;
+	(void)out;
+	if (strcmp(node, SLOW_HOST) == 0)
+		nanosleep(&pause, NULL);
+	return EAI_NONAME;
+}
+
+/* The resolver is dead (it may be the very dnsmasq we write for): the loop must not wait for it. */
+static void
+test_slow_resolver(void **state)
+{
+	struct fixture *x = *state;
+	struct http_request r = plain_get;
+	struct seen s = { 0 };
+	int64_t begin = clock_mono_ms();
+
+	http_free(x->http);
+	x->http = new_http(x, "http://" SLOW_HOST ":8500");
+	r.limit_ms = 200;
+	exchange(x, &r, &s);
+	assert_int_equal(s.err.code, ERR_TIMEOUT);
+	assert_false(s.is_sent);
+	assert_non_null(strstr(s.err.text, "no connection within"));
+	http_start(x->http, &r, saw, &s);
+	io_test_idle(x->loop, 50);
+	http_free(x->http);
+	x->http = NULL;
+	assert_in_range(clock_mono_ms() - begin, 200, SLOW_MS - 250);
+	/* They end by themselves: ".", ".." and one thread are left. */
+	while (io_test_count_entries("/proc/self/task") > 3)
+		io_test_idle(x->loop, 50);
+	str_clear(&s.body);
+}
+
 static int
 on_body(const char *data, size_t len, void *arg, struct err *e)
 {
@@ -767,6 +814,7 @@ main(void)
 		TEST(test_dead_kept_connection),
 		TEST(test_refused),
 		TEST(test_unresolved),
+		TEST(test_slow_resolver),
 		TEST(test_streaming),
 		TEST(test_cancel),
 		TEST(test_cancel_inside_done),
