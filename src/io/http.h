@@ -2,6 +2,7 @@
  * http.h: HTTP requests without waiting (libcurl's multi interface on the loop).
  *
  * One struct http is one peer: its base URL, its TLS settings, its pool of kept connections.
+ * The process must ignore SIGPIPE: OpenSSL writes to a peer that may have gone.
  */
 #ifndef IO_HTTP_H
 #define IO_HTTP_H
