@@ -7,17 +7,18 @@
  *
  * Everything is asynchronous (loop.h has the rule for completions); the CLI waits with kv_wait.h.
  *
- * Index rules, the same for both: every change raises the store's index; a write that changes nothing
- * does not change modify_index and wakes nobody; a list's index is the largest modify_index (or
- * deletion) below its prefix; the empty prefix, a prefix that never had a key and a key that is not
- * there have the store's index, and may wake at any change. The index of a prefix may go DOWN (Consul
- * collects tombstones, a store is restored or wiped): callers start over.
+ * Index rules, the same for both: every change raises the store's index; a write that changes
+ * nothing does not change modify_index and wakes nobody; a list's index is the largest
+ * modify_index (or deletion) below its prefix; the empty prefix, a prefix that never had a key
+ * and a key that is not there have the store's index, and may wake at any change. The index of a
+ * prefix may go DOWN (Consul collects tombstones, a store is restored or wiped): callers start
+ * over.
  *
  * Locks, the same for both: a plain write or deletion passes a lock (it keeps the holder and sets
- * lock_index to 0); what fences is KV_OP_CHECK_SESSION in the same transaction. When a session ends,
- * its keys get a new modify_index and can be locked again after its lock delay; when a lock is
- * released, at once. A session that is not renewed ends after its TTL: a file store's then, Consul's
- * up to another TTL later.
+ * lock_index to 0); what fences is KV_OP_CHECK_SESSION in the same transaction. When a session
+ * ends, its keys get a new modify_index and can be locked again after its lock delay; when a lock
+ * is released, at once. A session that is not renewed ends after its TTL: a file store's then,
+ * Consul's up to another TTL later.
  */
 #ifndef IO_KV_H
 #define IO_KV_H
@@ -34,7 +35,7 @@ struct kv;
 struct kv_call;
 
 #define KV_VALUE_MAX 524288	       /* Consul's limit for a value, facts/consul.md */
-#define KV_TXN_MAX 64		       /* operations in a transaction, of 512 KiB as JSON, the same */
+#define KV_TXN_MAX 64		       /* operations in a transaction of 512 KiB as JSON, the same */
 #define KV_LIST_BODY_MAX (32u << 20)   /* an answer larger than this is not a list of names */
 #define KV_SESSION_SIZE 37	       /* a UUID and its NUL */
 
@@ -48,9 +49,9 @@ struct kv_entry {
 };
 
 /*
- * Entries in the order of their keys (strcmp); all memory belongs to the list. Starts all zero. Two
- * entries may show the same key: Consul writes U+FFFD for every byte that is not UTF-8, and a key is
- * seen here only up to its first NUL.
+ * Entries in the order of their keys (strcmp); all memory belongs to the list. Starts all zero.
+ * Two entries may show the same key: Consul writes U+FFFD for every byte that is not UTF-8, and a
+ * key is seen here only up to its first NUL.
  */
 struct kv_list {
 	struct kv_entry *entries;

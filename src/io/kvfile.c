@@ -7,8 +7,8 @@
  *       └────────────────────────────┴──────────> kvfile_state.c
  *
  * What differs from Consul: the catalog is empty (nodes are keys below `nodes/`), a key must be
- * UTF-8, a session ends at its TTL and not up to one more TTL later, and flags can be set only in the
- * file.
+ * UTF-8, a session ends at its TTL and not up to one more TTL later, and flags can be set only in
+ * the file.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,25 +3,27 @@
  *
  * Every call is one struct file_call with one timer, and runs in one of these states:
  *
- *   READ ──> answered, or, for a blocking read whose index has not risen yet ──> WAIT
- *    │                                                                            │ │
- *    │ the main file was edited,             ┌──── the wait is over ──────────────┘ │
- *    │ or a session has expired              │       look(): the index has risen ───┴──> answered
- *    v                                       v
- *   LOCK <──────────────────────────────── (READ)
- *    │ ^ busy, or others' turn: again in some milliseconds, for at most LOCK_LIMIT_MS
- *    └─┴──> settled, done, written, answered
+ *            ┌──────────── the wait is over ────────────┐
+ *            v                                          │
+ *   read ─> READ ──the index is not above the asked──> WAIT ──look(): it is now──> answered
+ *            │ └──> answered
+ *            │ the main file was edited, or a session has expired
+ *            v
+ *  write ─> LOCK ──> settled, done, written, answered
+ *            │ ^
+ *            └─┘ busy, or others' turn: again in some milliseconds, for at most LOCK_LIMIT_MS
  *
- * Writers begin in LOCK, readers in READ. The lock is held only inside one callback, so that nothing
- * of this process can happen in between.
+ * The lock is held only inside one callback, so that nothing of this process can happen in between.
  *
  * Those who wait are woken by inotify: look() reads the files once for all of them. When the next
  * session is about to expire, it writes that down, so that others see it; with several processes
- * the first one does. Nobody needs to be there when a session expires: whoever reads later, does it.
+ * the first one does. Nobody needs to be there when a session expires: whoever reads later, does
+ * it.
  *
- * Times in the file are of CLOCK_MONOTONIC, which all processes of a machine share, with the boot's
- * id beside them. CLOCK_BOOTTIME was rejected: after a laptop's sleep every session would be gone
- * before its owner had a chance to renew it. A session ends at its TTL; Consul takes up to twice that.
+ * Times in the file are of CLOCK_MONOTONIC, which all processes of a machine share, with the
+ * boot's id beside them. CLOCK_BOOTTIME was rejected: after a laptop's sleep every session would
+ * be gone before its owner had a chance to renew it. A session ends at its TTL; Consul takes up
+ * to twice that.
  */
 #include "io/kvfile_call.h"
 
@@ -207,6 +209,18 @@ run_locked(struct file_call *c, struct kv_answer *a, struct err *e)
 	return rc;
 }
 
+static void
+lock_failed(struct file_call *c, const struct err *e)
+{
+	/* It wanted to write an expiry down for others; the answer can be had without. */
+	if (c->act == file_act_read && !c->is_edited && !c->is_refused) {
+		c->is_refused = true;
+		file_call_set_state(c, CALL_READ, 0);
+		return;
+	}
+	kv_call_finish_err(&c->call, e);
+}
+
 /* Still busy, or to be done again. */
 static void
 lock_again(struct file_call *c)
@@ -219,7 +233,7 @@ lock_again(struct file_call *c)
 	}
 	err_set(&e, ERR_TIMEOUT, "another process has held %s for more than %d s",
 	    kvfile_of(c)->disk.lock_path, LOCK_LIMIT_MS / 1000);
-	kv_call_finish_err(&c->call, &e);
+	lock_failed(c, &e);
 }
 
 /* It is others' turn: true. */
@@ -231,18 +245,6 @@ must_pause(struct kvfile *f)
 	if (now_ms - f->unlocked_ms >= LOCK_PAUSE_MS)
 		f->turn_began_ms = now_ms;
 	return now_ms - f->turn_began_ms >= LOCK_TURN_MS;
-}
-
-static void
-lock_failed(struct file_call *c, const struct err *e)
-{
-	/* It wanted to write an expiry down for others; the answer can be had without. */
-	if (c->act == file_act_read && !c->is_edited && !c->is_refused) {
-		c->is_refused = true;
-		file_call_set_state(c, CALL_READ, 0);
-		return;
-	}
-	kv_call_finish_err(&c->call, e);
 }
 
 static void

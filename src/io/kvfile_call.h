@@ -16,7 +16,7 @@
 
 struct fswatch;
 
-/* The catalog is empty for ever: its index never rises, so that a watcher waits and does not spin. */
+/* The catalog is empty for ever: an index that never rises lets a watcher wait and not spin. */
 #define KVFILE_CATALOG_INDEX 1
 
 enum call_state { CALL_READ, CALL_WAIT, CALL_LOCK, CALL_SLEEP };

@@ -1,8 +1,8 @@
 /*
  * kvfile_format.c: the main file is read by jansson, strictly and with the place of a mistake,
  * because a person made it: a member that we do not know is refused, since the next write would
- * silently take it away. It is read only after an edit. The index is read at every access, so it has
- * rows for json_rows; nobody edits it.
+ * silently take it away. It is read only after an edit. The index is read at every access, so it
+ * has rows for json_rows; nobody edits it.
  */
 #include "io/kvfile_format.h"
 

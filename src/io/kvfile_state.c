@@ -6,7 +6,8 @@
  *   write resets the lock index and keeps the holder.
  * - A deletion leaves a tombstone, so that the index of a list rises although its last entry is
  *   gone. A delete-tree leaves one for its prefix. A key that comes back needs none any more.
- * - A list with neither entries nor tombstones, and a key that is not there, have the store's index.
+ * - A list with neither entries nor tombstones, and a key that is not there, have the store's
+ *   index.
  * - The end of a session (expired or destroyed, not the release of a lock) releases or deletes its
  *   keys and keeps others from locking them for its lock delay.
  *
@@ -26,7 +27,7 @@
 #include "base/str.h"
 #include "io/kv_impl.h"
 
-/* Enough for a day of deletions by hand; a tombstone is a line of the file that every write writes. */
+/* Enough for a day of deletions by hand; each is a line of the file that every write writes. */
 #define TOMBSTONES_MAX 512
 
 void
@@ -516,7 +517,7 @@ answer_add(
 	struct arena *arena = &a->list.arena;
 	struct kv_entry *copy;
 
-	/* Its end is not written down yet, perhaps because we may not: it has ended all the same. */
+	/* Its end is not written down yet, perhaps because we may not: it is over all the same. */
 	if (session != NULL && !is_held && session->deletes_keys)
 		return;
 	copy = kv_list_push(&a->list);

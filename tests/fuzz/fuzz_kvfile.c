@@ -1,7 +1,7 @@
 /*
- * fuzz_kvfile.c: what may lie in the two files of a file store. The first byte chooses: the main file
- * that a person has edited, or the index, which then has to bear every operation and come back from
- * its own text unchanged.
+ * fuzz_kvfile.c: what may lie in the two files of a file store. The first byte chooses: the main
+ * file that a person has edited, or the index, which then has to bear every operation and come
+ * back from its own text unchanged.
  */
 #include <inttypes.h>
 #include <stdint.h>

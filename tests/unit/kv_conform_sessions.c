@@ -1,8 +1,8 @@
 /*
  * kv_conform_sessions.c: locks and sessions, the same on both stores.
  *
- * Sessions take 10 to 20 s to expire (Consul's minimum, and up to twice that): those that nobody ends
- * are begun before the first test and judged after the last, while one loop serves all.
+ * Sessions take 10 to 20 s to expire (Consul's minimum, and up to twice that): those that nobody
+ * ends are begun before the first test and judged after the last, while one loop serves all.
  */
 #include "kv_conform_sessions.h"
 
@@ -289,7 +289,7 @@ conform_sessions_expire(void **state)
 	assert_string_equal(probe_keys(p, "expiry/"), "releases renewed");
 	assert_string_equal(probe_get(p, "expiry/releases").value, "kept");
 	assert_true(probe_get(p, "expiry/releases").modify_index > x->locked_index);
-	/* The one that was renewed holds its lock, and takes those of the others after their delay. */
+	/* The renewed one holds its lock, and takes those of the others after their delay. */
 	assert_string_equal(probe_get(p, "expiry/renewed").session, x->renewed);
 	assert_true(x->renewals >= 3);
 	if (clock_mono_ms() - x->released_ms < LOCK_DELAY_MS - 500)

@@ -1,6 +1,6 @@
 /*
- * kv_conform_sessions.h: the part of test_kv_conformance.c that is about locks and sessions. All are
- * tests whose state is a struct probe.
+ * kv_conform_sessions.h: the part of test_kv_conformance.c that is about locks and sessions. All
+ * are tests whose state is a struct probe.
  */
 #ifndef TESTS_UNIT_KV_CONFORM_SESSIONS_H
 #define TESTS_UNIT_KV_CONFORM_SESSIONS_H

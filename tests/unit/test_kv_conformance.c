@@ -1,7 +1,7 @@
 /*
- * test_kv_conformance.c: io/kv.h means the same on both stores. Each test runs against a real Consul
- * and against a file, through the same calls; what it expects was measured on Consul. Here are keys,
- * indexes, transactions and watches; locks and sessions are in kv_conform_sessions.c.
+ * test_kv_conformance.c: io/kv.h means the same on both stores. Each test runs against a real
+ * Consul and against a file, through the same calls; what it expects was measured on Consul. Here
+ * are keys, indexes, transactions and watches; locks and sessions are in kv_conform_sessions.c.
  */
 #include "io/kv.h"
 
@@ -341,7 +341,7 @@ indexes_by_prefix(void **state)
 	assert_int_equal(probe_index(p, "index/a/"), watch.index);
 }
 
-/* A prefix with nothing below it, and a key that is not there, have the index of the whole store. */
+/* A prefix with nothing below it, and a key that is not there, have the index of the store. */
 static void
 empty_takes_the_stores_index(void **state)
 {

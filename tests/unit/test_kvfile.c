@@ -1,7 +1,7 @@
 /*
- * test_kvfile.c: what only a file store has: a file that people edit, a lock that may be stuck, times
- * that must mean the same to several processes and after a reboot. What it has in common with
- * Consul is tested by test_kv_conformance.c, what a crash leaves by test_kvfile_crash.c.
+ * test_kvfile.c: what only a file store has: a file that people edit, a lock that may be stuck,
+ * times that must mean the same to several processes and after a reboot. What it has in common
+ * with Consul is tested by test_kv_conformance.c, what a crash leaves by test_kvfile_crash.c.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -155,7 +155,7 @@ notices_edits(void **state)
 	assert_true(probe_get(p, "c").create_index > index);
 }
 
-/* A file of the same bytes as an earlier one, put back: not taken for one that is to be replaced. */
+/* An earlier file put back: not taken for one that is still to be replaced. */
 static void
 notices_restored_files(void **state)
 {

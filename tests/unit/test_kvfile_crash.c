@@ -105,8 +105,8 @@ start_child(void)
 }
 
 /*
- * The transaction that is broken off: it touches values, a lock and a deletion, so that a half of it
- * would show. old and new are what probe_keys() says before and after.
+ * The transaction that is broken off: it touches values, a lock and a deletion, so that a half of
+ * it would show. old and new are what probe_keys() says before and after.
  */
 #define OLD_KEYS "delete lock value"
 #define NEW_KEYS "lock new value"
