@@ -366,6 +366,7 @@ static void
 process(struct output *o)
 {
 	struct name_map *m = o->offer.map;
+	int64_t started_ms = clock_mono_ms();
 
 	loop_timer_stop(o->settle_timer);
 	settle_flush(&o->settle);
@@ -386,6 +387,7 @@ process(struct output *o)
 	} else {
 		name_map_unref(m);
 	}
+	settle_worked(&o->settle, clock_mono_ms() - started_ms, clock_mono_ms());
 }
 
 static void

@@ -2,7 +2,9 @@
  * settle.c: two moods.
  *
  *   quiet   a change goes at once
- *   burst   begins with a change that follows the last one within min_ms; changes are gathered until
+ *   burst   begins with a change that follows the last one, or the work on it, within min_ms and
+ *           twice the time that the work took (at 10,000 names the next answer of Consul comes no
+ *           sooner, however fast the changes are); changes are gathered until
  *           it is quiet for quiet_ms, or the first of them has waited max_ms; ends after max_ms
  *           without a change
  *
@@ -26,7 +28,7 @@ settle_change(struct settle *s, int64_t now_ms)
 
 	if (s->is_burst && !s->is_waiting && since_last >= s->max_ms)
 		s->is_burst = false;
-	else if (!s->is_burst && s->was_used && since_last < s->min_ms) {
+	else if (!s->is_burst && s->was_used && since_last < s->min_ms + 2 * s->work_ms) {
 		s->is_burst = true;
 		s->burst_changes = 0;
 	}
@@ -51,4 +53,11 @@ void
 settle_flush(struct settle *s)
 {
 	s->is_waiting = false;
+}
+
+void
+settle_worked(struct settle *s, int64_t took_ms, int64_t now_ms)
+{
+	s->work_ms = took_ms;
+	s->last_change_ms = now_ms;
 }

@@ -14,6 +14,7 @@ struct settle {
 	int64_t max_ms; /* that a change waits at most */
 	int64_t last_change_ms, first_waiting_ms;
 	int64_t quiet_ms; /* demanded now */
+	int64_t work_ms;  /* that the last flush took */
 	unsigned burst_changes;
 	bool is_waiting, is_burst, was_used;
 };
@@ -23,5 +24,7 @@ void settle_init(struct settle *s, int64_t min_ms, int64_t max_ms);
 int64_t settle_change(struct settle *s, int64_t now_ms);
 /* The wait is over (or was cut short) and what was gathered goes. */
 void settle_flush(struct settle *s);
+/* What went took so long, until now: while we were busy nobody could be quiet. */
+void settle_worked(struct settle *s, int64_t took_ms, int64_t now_ms);
 
 #endif

@@ -74,6 +74,26 @@ test_second_waits(void **state)
 	assert_int_equal(settle_change(&s, 1035), 4 * MIN_MS);
 }
 
+/* Work of 12 ms on each answer, and 15 ms until the next one: a burst, seen through our own slowness. */
+static void
+test_busy_is_not_quiet(void **state)
+{
+	struct settle s;
+
+	(void)state;
+	settle_init(&s, MIN_MS, MAX_MS);
+	assert_int_equal(settle_change(&s, 1000), 0);
+	settle_flush(&s);
+	settle_worked(&s, 12, 1012);
+	assert_int_equal(settle_change(&s, 1037), MIN_MS);
+	/* flips by hand are not */
+	settle_init(&s, MIN_MS, MAX_MS);
+	assert_int_equal(settle_change(&s, 1000), 0);
+	settle_flush(&s);
+	settle_worked(&s, 12, 1012);
+	assert_int_equal(settle_change(&s, 1060), 0);
+}
+
 static void
 test_waits_at_most_max(void **state)
 {
@@ -157,6 +177,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_goes_at_once),
 		cmocka_unit_test(test_second_waits),
+		cmocka_unit_test(test_busy_is_not_quiet),
 		cmocka_unit_test(test_waits_at_most_max),
 		cmocka_unit_test(test_burst_is_three_files),
 		cmocka_unit_test(test_stutter_does_not_make_files),
