@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "daemon/pages.h"
 #include "daemon/report.h"
+#include "feature/state_dir.h"
 #include "io/httpd.h"
 #include "io/loop.h"
 
@@ -38,7 +39,8 @@ fire_changes(struct agent *a, const struct name_map *before, const struct name_m
 	size_t count;
 	json_t *list;
 
-	if (a->config->hook_count == 0)
+	/* What the first map of a new agent has is new to the agent and to nobody else. */
+	if (a->config->hook_count == 0 || before == NULL)
 		return;
 	count = name_map_diff(before, after, &changes);
 	if (count > 0) {
@@ -92,6 +94,7 @@ save(struct agent *a)
 		err_clear(&a->save_err);
 	else
 		loop_timer_set(a->save_timer, SAVE_MAX_MS);
+	loop_timer_set(a->refresh_timer, 0);
 }
 
 static void
@@ -182,7 +185,7 @@ make_publisher(struct agent *a)
 	char *tail = mem_printf("agents/%s", a->node), *key = config_key(a->config, tail);
 	char *path = file_join(a->config->agent.state_dir, "session");
 	const struct publisher_env env = { a->loop, a->kv, key, path, write_document,
-		agent_note_contact, a };
+		agent_note_publishing, a };
 
 	publisher_free(a->publisher);
 	a->publisher = publisher_new(&env);
@@ -264,7 +267,7 @@ make_parts(struct agent *a, struct err *e)
 	const struct config *c = a->config;
 	struct kv_config kv;
 
-	if (file_make_dirs(c->agent.state_dir, 0750, e) != 0)
+	if ((a->state_lock = state_dir_open(c->agent.state_dir, 0, e)) < 0)
 		return -1;
 	config_kv(c, &kv);
 	if ((a->kv = kv_new(a->loop, &kv, e)) == NULL)
@@ -289,6 +292,7 @@ agent_new(struct loop *l, struct config *config, struct err *e)
 
 	a->loop = l;
 	a->config = config;
+	a->state_lock = -1;
 	a->started_ms = clock_mono_ms();
 	a->started_wall_s = clock_wall_s();
 	a->refresh_timer = loop_timer_new(l, refresh_due, a);
@@ -317,6 +321,13 @@ agent_start(struct agent *a)
 	agent_read_hold(a);
 	if (!a->is_node_known)
 		ask_self(a);
+	loop_timer_set(a->refresh_timer, 0);
+}
+
+void
+agent_refuse_reload(struct agent *a, const char *why)
+{
+	err_set(&a->reload_err, ERR_CONFIG, "%s", why);
 	loop_timer_set(a->refresh_timer, 0);
 }
 
@@ -350,6 +361,7 @@ agent_free(struct agent *a)
 	problems_clear(&a->problems);
 	name_map_unref(a->offered);
 	store_free(a->store);
+	state_dir_close(a->state_lock);
 	kv_free(a->kv);
 	free(a->outputs);
 	config_free(a->config);

@@ -31,6 +31,7 @@ struct agent {
 	char node[NAME_SIZE];
 	bool is_node_known; /* said by the configuration or by Consul, not guessed */
 
+	int state_lock; /* state_dir.h */
 	struct store *store;
 	struct err state_err;                   /* why the state of before could not be read */
 	struct watch *watches[STORE_FEEDS + 1]; /* the prefixes, then the catalog */
@@ -51,6 +52,7 @@ struct agent {
 	struct loop_timer *refresh_timer, *save_timer;
 	int64_t dirty_since_ms;
 	struct err save_err;
+	struct err reload_err; /* why the configuration on disk is not the one in force */
 
 	int64_t started_ms, started_wall_s;
 	uint64_t flip_counts[AGENT_FLIP_BUCKETS + 1];
@@ -63,6 +65,8 @@ struct agent {
  */
 struct agent *agent_new(struct loop *l, struct config *config, struct err *e);
 void agent_start(struct agent *a);
+/* The configuration on disk is not usable: a problem until the next reload. */
+void agent_refuse_reload(struct agent *a, const char *why);
 /* Ends the session, so that others see us leave at once; done comes from the loop, within 2 s. */
 void agent_finish(struct agent *a, void (*done)(void *arg), void *arg);
 void agent_free(struct agent *a);
@@ -72,5 +76,6 @@ void agent_make_watches(struct agent *a);
 void agent_read_hold(struct agent *a);
 void agent_hold_due(void *agent); /* of hold_timer */
 void agent_note_contact(const struct err *e, void *agent);
+void agent_note_publishing(const struct err *e, void *agent);
 
 #endif

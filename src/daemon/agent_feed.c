@@ -52,12 +52,26 @@ news_came(struct agent *a)
 	distribute(a);
 }
 
+/* While one of the watches fails no flip reaches us, whatever else Consul may answer. */
+static bool
+is_blind(const struct agent *a)
+{
+	for (size_t i = 0; i < a->watch_count; i++) {
+		if (watch_error(a->watches[i])->code != ERR_NONE)
+			return true;
+	}
+	return false;
+}
+
 void
 agent_note_contact(const struct err *e, void *arg)
 {
 	struct agent *a = arg;
-	enum contact_turn turn = contact_note(&a->contact, e);
+	enum contact_turn turn;
 
+	if (e->code == ERR_NONE && is_blind(a))
+		return;
+	turn = contact_note(&a->contact, e);
 	if (turn == CONTACT_SAME)
 		return;
 	if (turn == CONTACT_CAME) {
@@ -66,6 +80,19 @@ agent_note_contact(const struct err *e, void *arg)
 			watch_reread(a->watches[i]);
 	}
 	loop_timer_set(a->refresh_timer, 0);
+}
+
+/* What Consul refuses to our own key says nothing about the names. */
+void
+agent_note_publishing(const struct err *e, void *arg)
+{
+	struct agent *a = arg;
+
+	if (e->code == ERR_NONE || e->code == ERR_UNREACHABLE || e->code == ERR_TIMEOUT ||
+	    e->code == ERR_UNAVAILABLE)
+		agent_note_contact(e, arg);
+	else
+		a->contact.errors[e->code]++;
 }
 
 static void
@@ -104,36 +131,36 @@ agent_hold_due(void *arg)
 }
 
 static size_t
-feed_keys(struct agent *a, size_t feed, struct kv_answer *answer, bool is_consistent, bool *is_news)
+feed_keys(struct agent *a, size_t feed, struct kv_answer *answer, bool is_counted, bool *is_news)
 {
-	size_t kept_back = store_feed_keys(a->store, feed, answer, is_consistent, is_news);
+	size_t kept_back = store_feed_keys(a->store, feed, answer, is_counted, is_news);
 
 	if (*is_news)
 		news_came(a);
-	else if (is_consistent && feed == 0)
+	else if (is_counted && feed == 0)
 		agent_read_hold(a);
 	return kept_back;
 }
 
 static size_t
-feed_names(struct kv_answer *answer, bool is_consistent, bool *is_news, void *arg)
+feed_names(struct kv_answer *answer, bool is_counted, bool *is_news, void *arg)
 {
-	return feed_keys(arg, 0, answer, is_consistent, is_news);
+	return feed_keys(arg, 0, answer, is_counted, is_news);
 }
 
 static size_t
-feed_overrides(struct kv_answer *answer, bool is_consistent, bool *is_news, void *arg)
+feed_overrides(struct kv_answer *answer, bool is_counted, bool *is_news, void *arg)
 {
-	return feed_keys(arg, 1, answer, is_consistent, is_news);
+	return feed_keys(arg, 1, answer, is_counted, is_news);
 }
 
 /* Nothing is kept back here: a node that left keeps its address in any case. */
 static size_t
-feed_catalog(struct kv_answer *answer, bool is_consistent, bool *is_news, void *arg)
+feed_catalog(struct kv_answer *answer, bool is_counted, bool *is_news, void *arg)
 {
 	struct agent *a = arg;
 
-	(void)is_consistent;
+	(void)is_counted;
 	store_feed_nodes(a->store, answer, is_news);
 	if (*is_news)
 		news_came(a);

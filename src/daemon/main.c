@@ -103,7 +103,7 @@ reload_finished(void *arg)
 {
 	struct daemon *d = arg;
 	struct config *old = d->agent->config;
-	struct err e;
+	struct err e, refused;
 
 	d->is_reloading = false;
 	d->agent->config = NULL;
@@ -119,9 +119,12 @@ reload_finished(void *arg)
 		config_free(old);
 		log_info("configuration reloaded");
 	} else {
-		log_error("reload refused, the old configuration stays: %s", e.text);
+		refused = e;
+		log_error("reload refused, the old configuration stays: %s", refused.text);
 		config_free(d->next);
-		if (start_agent(d, old, &e) != 0) {
+		if (start_agent(d, old, &e) == 0) {
+			agent_refuse_reload(d->agent, refused.text);
+		} else {
 			log_error("the old configuration cannot be started any more: %s", e.text);
 			config_free(old);
 			d->exit_code = EXIT_PROBLEM;
@@ -141,6 +144,7 @@ reload(void *arg)
 		return;
 	if ((d->next = load(d->config_path)) == NULL) {
 		log_error("reload refused, the old configuration stays");
+		agent_refuse_reload(d->agent, "pointsman config check says why");
 		return;
 	}
 	sdnotify_reloading(d->sd);

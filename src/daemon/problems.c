@@ -42,7 +42,7 @@ collect_consul(const struct agent *a, struct problems *p)
 	if (!a->contact.is_up && a->contact.since_wall_s != 0)
 		add(p, CRITICAL, mem_printf("%s: %s", kv_address(a->kv), a->contact.err.text),
 		    "names keep what they have; no flip reaches this host", todo);
-	if (publisher_error(a->publisher)->code == ERR_CONFLICT)
+	if (a->contact.is_up && publisher_error(a->publisher)->code != ERR_NONE)
 		add(p, WARNING,
 		    mem_printf("cannot publish: %s", publisher_error(a->publisher)->text),
 		    "`pointsman set` cannot see what this host serves",
@@ -55,6 +55,16 @@ collect_consul(const struct agent *a, struct problems *p)
 		add(p, WARNING, mem_printf("cannot save the state: %s", a->save_err.text),
 		    "a restart without Consul would begin with older names",
 		    "make room, or mend the permissions of the state directory");
+}
+
+static void
+collect_reload(const struct agent *a, struct problems *p)
+{
+	if (a->reload_err.code != ERR_NONE)
+		add(p, WARNING,
+		    mem_printf("the configuration was not reloaded: %s", a->reload_err.text),
+		    "the old one stays in force, and a restart would not come up",
+		    "mend it (pointsman config check), then reload again");
 }
 
 static void
@@ -172,6 +182,7 @@ problems_collect(const struct agent *a, struct problems *out)
 	for (size_t i = 0; i < a->output_count; i++)
 		collect_output(a->outputs[i], out);
 	collect_consul(a, out);
+	collect_reload(a, out);
 	collect_hold(a, out);
 	collect_names(a, out);
 	for (size_t i = 0; (name = hook_runner_failed(a->hooks, i, &why)) != NULL; i++)

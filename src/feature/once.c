@@ -10,16 +10,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "feature/config.h"
 #include "feature/output.h"
+#include "feature/state_dir.h"
 #include "feature/store.h"
 #include "feature/watch.h"
 #include "io/kv_wait.h"
 #include "io/loop.h"
 
 #define READ_LIMIT_MS 10000
+/* Two watch handlers (names, nodes) may be started at the same time: one waits for the other. */
+#define LOCK_LIMIT_MS 10000
 
 struct once {
 	struct loop *loop;
@@ -195,9 +197,9 @@ once_run(struct loop *l, const struct config *c, struct kv_answer *names, struct
 	struct once o = { .loop = l, .config = c };
 	struct kv_config kv;
 	struct err lost;
-	int result = -1;
+	int result = -1, lock = state_dir_open(c->agent.state_dir, LOCK_LIMIT_MS, e);
 
-	if (file_make_dirs(c->agent.state_dir, 0750, e) != 0)
+	if (lock < 0)
 		return -1;
 	config_kv(c, &kv);
 	o.store = store_new(c, &lost);
@@ -219,6 +221,7 @@ out:
 		output_free(o.outputs[i]);
 	free(o.outputs);
 	store_free(o.store);
+	state_dir_close(lock);
 	kv_free(o.kv);
 	return result;
 }

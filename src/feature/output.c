@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,6 +38,7 @@
 /* A resolver that was restarted, or lost its file, is found within this time. */
 #define PROOF_AGAIN_MS 30000
 #define REPAIR_PAUSE_MS 1000
+#define REPAIR_MISSING_PAUSE_MS 50
 
 static void process(struct output *o);
 static void tell(struct output *o);
@@ -461,12 +463,17 @@ drift_due(void *arg)
 		repair(o, "edited or deleted");
 }
 
-/* At most once a second: somebody else's program may write the same file all the time. */
+/*
+ * At most once a second: somebody else's program may write the same file all the time. A file that
+ * is missing cannot wait that long: at its next signal the reader would forget every name.
+ */
 static void
 file_changed(void *arg)
 {
 	struct output *o = arg;
-	int64_t rest = o->repaired_ms + REPAIR_PAUSE_MS - clock_mono_ms();
+	bool is_missing = access(o->config->path, F_OK) != 0;
+	int64_t pause_ms = is_missing ? REPAIR_MISSING_PAUSE_MS : REPAIR_PAUSE_MS;
+	int64_t rest = o->repaired_ms + pause_ms - clock_mono_ms();
 
 	if (o->repaired_ms == 0 || rest <= 0)
 		drift_due(o);

@@ -130,8 +130,12 @@ output_file_has_drifted(struct output *o)
 		return errno == ENOENT || errno == ENOTDIR;
 	if (now.st_ino == o->identity.st_ino && now.st_size == o->identity.st_size &&
 	    now.st_mtim.tv_sec == o->identity.st_mtim.tv_sec &&
-	    now.st_mtim.tv_nsec == o->identity.st_mtim.tv_nsec)
+	    now.st_mtim.tv_nsec == o->identity.st_mtim.tv_nsec &&
+	    now.st_mode == o->identity.st_mode)
 		return false;
+	/* A file that its reader may not read is as bad as none: 0600 empties dnsmasq at the next HUP. */
+	if ((now.st_mode & 07777) != o->config->mode)
+		return true;
 	if (read_digest(o, digest, NULL) == 0 && strcmp(digest, o->record.digest) == 0) {
 		o->identity = now;
 		return false;

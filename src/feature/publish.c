@@ -5,7 +5,10 @@
  *     │                  │          └──renew──┐                  │
  *     └──────renew───────┼──────────────> RENEWING ──────────────┤
  *     ▲                                       │                  │
- *     └────── session gone, or any error: again after a pause ───┘
+ *     └──────────────── any error: again after a pause ──────────┘
+ *
+ * Whether the session still lives is asked by renewing it, and only "there is no such session" makes
+ * a new one: a second session beside one that lives would find the key locked by the first.
  *
  * The id of the session is kept on disk and renewed by the next run: after a crash the old session
  * would otherwise hold the key until its TTL is over, up to a minute.
@@ -24,6 +27,12 @@
 
 #define SESSION_TTL_MS 30000
 #define SESSION_RENEW_MS 15000
+/*
+ * Failing for this long is worth an operator's look. A store that was restored from a snapshot has our
+ * session of then, which nobody renews: Consul ends it after one to two TTLs, and only after that the
+ * key is another agent's.
+ */
+#define PATIENCE_MS (INT64_C(2) * SESSION_TTL_MS + 10000)
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 15000
 /* Between two writes: a burst of flips is one or two documents, not two hundred. */
@@ -40,6 +49,7 @@ struct publisher {
 	struct loop_timer *timer; /* NONE: the next try. READY: the next renewal */
 	struct loop_timer *write_timer;
 	int64_t retry_ms, written_ms;
+	int64_t failing_ms; /* since when nothing could be published; 0: it can */
 	bool is_touched;
 	struct err err;
 	void (*finished)(void *arg);
@@ -59,6 +69,8 @@ set_state(struct publisher *p, enum state state)
 static void
 fail(struct publisher *p, const struct err *e)
 {
+	if (p->failing_ms == 0)
+		p->failing_ms = clock_mono_ms();
 	if (strcmp(p->err.text, e->text) != 0)
 		log_warning("cannot publish %s: %s", p->key, e->text);
 	p->err = *e;
@@ -88,11 +100,11 @@ written(struct kv_answer *a, void *arg)
 		err_set(&a->err, ERR_CONFLICT,
 		    "the key is held by another session: is another agent running as this node?");
 	if (a->err.code != ERR_NONE) {
-		/* Also the answer to a session that is gone: start over with a new one. */
-		p->session[0] = '\0';
+		/* Perhaps the session is gone; if so, its renewal says it, and nothing else does. */
 		fail(p, &a->err);
 		return;
 	}
+	p->failing_ms = 0;
 	p->retry_ms = RETRY_MIN_MS;
 	err_clear(&p->err);
 	ready(p);
@@ -170,13 +182,12 @@ renewed(struct kv_answer *a, void *arg)
 
 	p->call = NULL;
 	p->env.contact(&a->err, p->env.arg);
-	if (a->err.code == ERR_NONE) {
+	if (a->err.code == ERR_NONE)
 		ready(p);
-		return;
-	}
-	if (a->err.code == ERR_NOT_FOUND)
-		p->session[0] = '\0';
-	fail(p, &a->err);
+	else if (a->err.code == ERR_NOT_FOUND)
+		create(p);
+	else
+		fail(p, &a->err);
 }
 
 /* A session that we hold, or that the run before us held, lives on if it can. */
@@ -277,5 +288,8 @@ publisher_finish(struct publisher *p, void (*done)(void *arg), void *arg)
 const struct err *
 publisher_error(const struct publisher *p)
 {
-	return &p->err;
+	static const struct err none = { 0 };
+
+	return p->failing_ms != 0 && clock_mono_ms() - p->failing_ms > PATIENCE_MS ? &p->err
+										   : &none;
 }

@@ -35,7 +35,10 @@ void publisher_touch(struct publisher *p);
 #define PUBLISH_LIMIT_MS 2000
 void publisher_finish(struct publisher *p, void (*done)(void *arg), void *arg);
 
-/* Somebody else publishes under our name, or Consul refuses us: ERR_NONE when all is well. */
+/*
+ * Why nothing could be published for more than a minute: somebody else publishes under our name, or
+ * Consul refuses us. ERR_NONE when all is well, or may be in a moment.
+ */
 const struct err *publisher_error(const struct publisher *p);
 
 #endif

@@ -4,10 +4,14 @@
  *                 start                       error
  *   STOPPED ───────────────> READING <──────────────────── BACKOFF
  *                              │  ▲  └──── error ─────────────▲
- *             consistent answer│  │ index backwards, or       │
- *                              ▼  │ silence                   │
- *              PAUSED <──── FOLLOWING ────────── error ───────┘
+ *             consistent answer│  │ silence                   │
+ *                              ▼  │                           │
+ *              PAUSED <──── FOLLOWING ── error, or index back ──┘
  *                └──────────────▲
+ *
+ * A blocking read that comes back at once and brings nothing (an index that is not above ours, as of a
+ * wiped or restored store, or an index of 1, for which nobody waits) leads to a consistent read after
+ * a pause that grows: such an answer may come every time.
  *
  * Beside it, `check` is a second, consistent read: the confirmation of removals, or a reread that
  * somebody asked for. It never moves the state; an answer older than what was already used is
@@ -21,6 +25,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/loop.h"
@@ -47,6 +52,9 @@ struct watch {
 	struct kv_call *call;     /* READING or FOLLOWING */
 	struct loop_timer *timer; /* PAUSED or BACKOFF */
 	int64_t backoff_ms, pause_ms;
+	int64_t followed_ms; /* when FOLLOWING began */
+	int64_t counted_ms;  /* when an answer last counted for what it does not show; 0: never */
+	struct err err;      /* of the last answer; ERR_NONE when it was good */
 
 	struct kv_call *check;
 	struct loop_timer *check_timer;
@@ -100,19 +108,49 @@ fail(struct watch *w)
 	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
+/* Two consistent answers of one moment are one: servers that lie, lie for longer than that. */
+static bool
+counts(struct watch *w)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (w->counted_ms != 0 && now_ms - w->counted_ms < WATCH_CONFIRM_MS)
+		return false;
+	w->counted_ms = now_ms;
+	return true;
+}
+
 /* Gives an answer to the reader and arranges for its removals to be confirmed. */
 static bool
 use(struct watch *w, struct kv_answer *a, bool is_consistent)
 {
-	bool is_news = false;
+	bool is_news = false, is_counted = is_consistent && counts(w);
 
-	if (w->reader.feed(a, is_consistent, &is_news, w->reader.arg) > 0) {
+	if (w->reader.feed(a, is_counted, &is_news, w->reader.arg) > 0) {
 		if (!loop_timer_is_set(w->check_timer) && w->check == NULL)
 			loop_timer_set(w->check_timer, is_consistent ? WATCH_CONFIRM_MS : 0);
 	} else {
 		loop_timer_stop(w->check_timer);
 	}
+	if (is_news)
+		w->pause_ms = PAUSE_MIN_MS;
 	return is_news;
+}
+
+/* Rests for longer each time, until news come. */
+static void
+pause_in(struct watch *w, enum watch_state state)
+{
+	set_state(w, state);
+	loop_timer_set(w->timer, w->pause_ms);
+	w->pause_ms = w->pause_ms * 2 < PAUSE_MAX_MS ? w->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
+static void
+note(struct watch *w, const struct err *e)
+{
+	w->err = *e;
+	w->reader.contact(e, w->reader.arg);
 }
 
 static void
@@ -121,7 +159,7 @@ check_done(struct kv_answer *a, void *arg)
 	struct watch *w = arg;
 
 	w->check = NULL;
-	w->reader.contact(&a->err, w->reader.arg);
+	note(w, &a->err);
 	if (a->err.code != ERR_NONE || a->index < w->index) {
 		/* Older than what we have, or nothing: whoever waits for it waits a little longer. */
 		loop_timer_set(w->check_timer, WATCH_CONFIRM_MS);
@@ -147,7 +185,7 @@ read_done(struct kv_answer *a, void *arg)
 	struct watch *w = arg;
 
 	w->call = NULL;
-	w->reader.contact(&a->err, w->reader.arg);
+	note(w, &a->err);
 	if (a->err.code != ERR_NONE) {
 		fail(w);
 		return;
@@ -172,27 +210,21 @@ static void
 follow_done(struct kv_answer *a, void *arg)
 {
 	struct watch *w = arg;
-	bool is_news;
 
 	w->call = NULL;
-	w->reader.contact(&a->err, w->reader.arg);
+	note(w, &a->err);
 	if (a->err.code != ERR_NONE) {
 		fail(w);
-	} else if (a->index <= w->index) {
-		/* Silence until the wait ended; or the index of a wiped or restored store. */
+	} else if (a->index > w->index) {
+		w->index = a->index;
+		if (use(w, a, false))
+			follow(w);
+		else
+			pause_in(w, WATCH_PAUSED);
+	} else if (clock_mono_ms() - w->followed_ms >= w->max_silence_ms) {
 		read_now(w);
 	} else {
-		w->index = a->index;
-		is_news = use(w, a, false);
-		w->pause_ms = is_news ? PAUSE_MIN_MS : w->pause_ms * 2;
-		if (w->pause_ms > PAUSE_MAX_MS)
-			w->pause_ms = PAUSE_MAX_MS;
-		if (is_news) {
-			follow(w);
-			return;
-		}
-		set_state(w, WATCH_PAUSED);
-		loop_timer_set(w->timer, w->pause_ms);
+		pause_in(w, WATCH_BACKOFF);
 	}
 }
 
@@ -208,6 +240,7 @@ follow(struct watch *w)
 		return;
 	}
 	set_state(w, WATCH_FOLLOWING);
+	w->followed_ms = clock_mono_ms();
 	w->call = start_read(w, &r, follow_done);
 }
 
@@ -277,4 +310,10 @@ uint64_t
 watch_index(const struct watch *w)
 {
 	return w->index;
+}
+
+const struct err *
+watch_error(const struct watch *w)
+{
+	return &w->err;
 }

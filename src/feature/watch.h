@@ -30,18 +30,19 @@ enum watch_state {
 	WATCH_READING,   /* a consistent read is under way */
 	WATCH_FOLLOWING, /* a blocking read is under way */
 	WATCH_PAUSED,    /* a short rest: the last answer brought nothing new */
-	WATCH_BACKOFF,   /* after an error */
+	WATCH_BACKOFF,   /* after an error, or an answer that led nowhere */
 };
 
 const char *watch_state_name(enum watch_state s);
 
 struct watch_reader {
 	/*
-	 * An answer that may be used; what it holds may be taken. is_consistent: a quorum verified
-	 * it, so that what is missing from it counts as missing once. Returns how many removals are
-	 * kept back; *is_news says whether anything was different.
+	 * An answer that may be used; what it holds may be taken. is_counted: a quorum verified it,
+	 * WATCH_CONFIRM_MS or more after the last one that counted, so that what is missing from it
+	 * counts as missing once. Returns how many removals are kept back; *is_news says whether
+	 * anything was different.
 	 */
-	size_t (*feed)(struct kv_answer *a, bool is_consistent, bool *is_news, void *arg);
+	size_t (*feed)(struct kv_answer *a, bool is_counted, bool *is_news, void *arg);
 	/* Consul answered, or did not: for the report. Called for every answer. */
 	void (*contact)(const struct err *e, void *arg);
 	void *arg;
@@ -58,5 +59,7 @@ void watch_reread(struct watch *w);
 
 enum watch_state watch_state(const struct watch *w);
 uint64_t watch_index(const struct watch *w);
+/* Of the last answer: ERR_NONE when it was a good one. */
+const struct err *watch_error(const struct watch *w);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * test_watch.c: feature/watch.c against a store that lies. Timers are cut short (--wrap): the test
- * sees what was asked for and does not wait for it.
+ * sees what was asked for and does not wait for it. The clock is the test's own, and stands still.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,13 +11,22 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "fake_kv.h"
 #include "feature/watch.h"
 #include "io/loop.h"
 
 #define SILENCE_MS 60000
 
-static int64_t longest_timer_ms, last_timer_ms;
+static int64_t longest_timer_ms, last_timer_ms, now_ms;
+
+int64_t __wrap_clock_mono_ms(void);
+
+int64_t
+__wrap_clock_mono_ms(void)
+{
+	return now_ms;
+}
 
 void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
 void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
@@ -36,19 +45,19 @@ struct fixture {
 	struct loop *loop;
 	struct kv *kv;
 	struct watch *watch;
-	unsigned fed, consistent, failures;
+	unsigned fed, counted, failures;
 	size_t count;     /* entries in the last answer */
 	size_t kept_back; /* what feed says next */
 	bool is_news;
 };
 
 static size_t
-feed(struct kv_answer *a, bool is_consistent, bool *is_news, void *arg)
+feed(struct kv_answer *a, bool is_counted, bool *is_news, void *arg)
 {
 	struct fixture *f = arg;
 
 	f->fed++;
-	f->consistent += is_consistent;
+	f->counted += is_counted;
 	f->count = a->list.count;
 	*is_news = f->is_news;
 	return f->kept_back;
@@ -77,6 +86,7 @@ setup(void **state)
 
 	f = (struct fixture){ .is_news = true };
 	longest_timer_ms = last_timer_ms = 0;
+	now_ms = 1000;
 	f.loop = loop_new();
 	f.kv = fake_kv_new(f.loop);
 	f.watch = watch_new(f.loop, f.kv, "p/", SILENCE_MS, &reader);
@@ -112,7 +122,7 @@ test_first_read_is_consistent(void **state)
 	assert_null(fake_kv_blocking(f->kv)->call);
 	assert_true(fake_kv_plain(f->kv)->read.is_consistent);
 	begin(f);
-	assert_int_equal(f->consistent, 1);
+	assert_int_equal(f->counted, 1);
 	assert_int_equal(watch_state(f->watch), WATCH_FOLLOWING);
 	assert_int_equal(fake_kv_blocking(f->kv)->read.index, 10);
 	assert_int_equal(fake_kv_blocking(f->kv)->read.wait_ms, SILENCE_MS);
@@ -126,7 +136,7 @@ test_forward_is_used_at_once(void **state)
 	begin(f);
 	fake_kv_answer(fake_kv_blocking(f->kv), 11, "p/a=2");
 	assert_int_equal(f->fed, 2);
-	assert_int_equal(f->consistent, 1);
+	assert_int_equal(f->counted, 1);
 	/* and followed at once, without a pause */
 	assert_non_null(fake_kv_blocking(f->kv)->call);
 	assert_int_equal(fake_kv_blocking(f->kv)->read.index, 11);
@@ -199,10 +209,28 @@ test_silence_ends_in_a_consistent_read(void **state)
 	struct fixture *f = *state;
 
 	begin(f);
+	now_ms += SILENCE_MS;
 	fake_kv_answer(fake_kv_blocking(f->kv), 10, "p/a=1");
-	turn(f);
 	assert_int_equal(watch_state(f->watch), WATCH_READING);
 	assert_true(fake_kv_plain(f->kv)->read.is_consistent);
+}
+
+/* The same at once, and again and again: an index from before a restore, or 1. */
+static void
+test_an_index_that_does_not_move_is_paced(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	f->is_news = false;
+	for (int i = 0; i < 20; i++) {
+		fake_kv_answer(fake_kv_blocking(f->kv), 10, "p/a=1");
+		assert_int_equal(watch_state(f->watch), WATCH_BACKOFF);
+		turn(f);
+		assert_int_equal(watch_state(f->watch), WATCH_READING);
+		fake_kv_answer(fake_kv_plain(f->kv), 10, "p/a=1");
+	}
+	assert_int_equal(longest_timer_ms, 1000);
 }
 
 /* Removals are asked for again, beside the blocking read, until none is kept back. */
@@ -219,14 +247,34 @@ test_removal_is_confirmed(void **state)
 	assert_true(fake_kv_plain(f->kv)->read.is_consistent);
 	assert_non_null(fake_kv_blocking(f->kv)->call);
 	longest_timer_ms = 0;
+	now_ms += WATCH_CONFIRM_MS;
 	fake_kv_answer(fake_kv_plain(f->kv), 11, "");
 	assert_int_equal(longest_timer_ms, WATCH_CONFIRM_MS);
 	turn(f);
 	f->kept_back = 0;
+	now_ms += WATCH_CONFIRM_MS;
 	fake_kv_answer(fake_kv_plain(f->kv), 11, "");
 	turn(f);
 	assert_null(fake_kv_plain(f->kv)->call);
-	assert_int_equal(f->consistent, 3);
+	assert_int_equal(f->counted, 3);
+}
+
+/* An error, a reread, a bell: reads that follow each other closely are one when it comes to count. */
+static void
+test_answers_of_one_moment_count_once(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	f->kept_back = 1;
+	for (int i = 0; i < 5; i++) {
+		now_ms += WATCH_CONFIRM_MS / 5 - 1;
+		watch_reread(f->watch);
+		fake_kv_answer(fake_kv_plain(f->kv), 11, "");
+		turn(f);
+	}
+	assert_int_equal(f->fed, 6);
+	assert_int_equal(f->counted, 1);
 }
 
 /* A flip comes while a removal waits for its confirmation: it does not wait with it. */
@@ -289,7 +337,9 @@ main(void)
 		TEST(test_after_error_comes_consistent),
 		TEST(test_backoff_grows_and_ends),
 		TEST(test_silence_ends_in_a_consistent_read),
+		TEST(test_an_index_that_does_not_move_is_paced),
 		TEST(test_removal_is_confirmed),
+		TEST(test_answers_of_one_moment_count_once),
 		TEST(test_flip_during_confirmation),
 		TEST(test_spurious_wakes_are_paced),
 		TEST(test_answer_without_index_is_asked_again),
