@@ -11,7 +11,6 @@ usage: flips.py [--quick] [--sizes 100,1000,10000] [--flips N] [--idle SECONDS] 
 Exit status 1 when a limit was missed.
 """
 import argparse
-import ctypes
 import http.client
 import os
 import random
@@ -19,7 +18,6 @@ import select
 import shutil
 import socket
 import statistics
-import struct
 import sys
 import tempfile
 import time
@@ -31,12 +29,12 @@ from lib.daemon import Pointsmand, build_dir, program  # noqa: E402
 from lib.dnsmasq import Dnsmasq                       # noqa: E402
 from lib.fake import FakeConsul                       # noqa: E402
 from lib.proc import Process, Procs, wait_for         # noqa: E402
+from lib.watch import Watch                           # noqa: E402
 
 DOMAIN = "service.consul"
 BLOCK = 15           # flips before the other one has its turn
 PAUSE = 0.35         # above settle-max: every flip is the first change of a quiet time
 BURST = 200
-IN_MOVED_FROM, IN_MOVED_TO = 0x40, 0x80
 
 # What issue "How fast" allows: ratios against the floor, or absolute.
 FILE_P50 = {100: 1.3, 1000: 1.3, 10000: 2.0}
@@ -45,32 +43,6 @@ CPU_RATIO = {10000: 4.0}
 RSS_MB = {1000: 15.0, 10000: 22.0}
 ANON_MB = {1000: 5.0, 10000: 11.0}
 COLD_RATIO = {10000: 4.0}
-
-
-class Watch:
-    """The renames within one directory (inotify, without a library)."""
-
-    def __init__(self, directory):
-        libc = ctypes.CDLL(None, use_errno=True)
-        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        # Both, although only one counts: the kernel merges equal events that follow each other.
-        if libc.inotify_add_watch(self.fd, os.fsencode(directory), IN_MOVED_FROM | IN_MOVED_TO) < 0:
-            raise OSError(ctypes.get_errno(), directory)
-
-    def renamed(self):
-        """The names that files were renamed to since the last call."""
-        names = []
-        while True:
-            try:
-                data = os.read(self.fd, 65536)
-            except BlockingIOError:
-                return names
-            at = 0
-            while at < len(data):
-                _, mask, _, length = struct.unpack_from("iIII", data, at)
-                if mask & IN_MOVED_TO:
-                    names.append(data[at + 16:at + 16 + length].rstrip(b"\0").decode())
-                at += 16 + length
 
 
 class Contestant:

@@ -144,7 +144,12 @@ class Site:
         return self
 
     def start_hammer(self, **kwargs):
-        self.hammer = Hammer(self.procs, self.dnsmasq, self.expected(), **kwargs)
+        hammer = self.hammer = Hammer(self.procs, self.dnsmasq, self.expected(), **kwargs)
+
+        def last_word():  # of a test that failed elsewhere: was a promise broken as well?
+            if hammer.report is None:
+                print("hammer:", hammer.stop(), sorted({b[1:] for b in hammer.report.bad})[:5])
+        self.procs.at_close(last_word)
 
     def flip(self, name, node=None, limit=10.0):
         """Moves a name and waits until dnsmasq answers with its new address and nothing else may."""

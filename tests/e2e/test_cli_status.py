@@ -48,7 +48,7 @@ def test_json_is_the_agents_own(site):
 
 def test_rejected_value(site):
     site.api.put(site.key("name-003"), "db33\x1b[2J")
-    site.daemon.wait("a rejected name", lambda s: s["names"]["rejected"])
+    site.daemon.until("a rejected name", lambda s: s["names"]["rejected"])
     code, out, err = site.cli("status")
     assert code == 1 and "name-003" in out and "\x1b" not in out, (out, err)
     code, out, err = site.cli("names")
@@ -75,7 +75,7 @@ def test_consul_is_down(procs, consul):
         fake.api = consul.api
         site = Site(procs, fake).start(hammer=False)
         fake.kill()
-        site.daemon.wait("consul is down", lambda s: not s["consul"]["up"])
+        site.daemon.until("consul is down", lambda s: not s["consul"]["up"])
         code, out, err = site.cli("status")
         assert code == 1 and "KV cannot be read" in out and "consul DOWN" in out, (out, err)
         for args in (["names"], ["agents"], ["drift"], ["set", "name-000", "1.2.3.4"], ["init"],

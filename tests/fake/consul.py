@@ -20,7 +20,7 @@ the kind needs. The first one that matches is applied:
   truncate  share, is_framed            half of the body; is_framed: with a Content-Length that fits it
   base64                                every Value spoilt
   huge      size                        a body of that many bytes, begun as a list
-  body      text                        200 with this body and the real index
+  body      text, index                 200 with this body and the real index, or with that one
   index     value ("drop": no header)   the real body with this X-Consul-Index
   older     by                          the real body, X-Consul-Index and ModifyIndex lowered by this
   short     share                       a list that lost its last entries, with 200
@@ -191,6 +191,8 @@ class Fake:
             return False
         if kind == "huge":
             return await self.send_huge(writer, fault["size"])
+        if kind == "body" and "index" in fault:  # needs nothing of the real one: it does not wait either
+            raw = re.sub(rb"([?&])index=\d+", rb"\1index=0", raw, count=1)
         first, headers, body = await self.forward(raw, reader, behind)
         if fault["kind"] is None:  # one that was set while the question was parked counts as well
             fault = self.fault_for(what) or fault
@@ -226,10 +228,10 @@ class Fake:
             body = re.sub(rb'"Value":"[^"]*"', b'"Value":"*not base64*"', body)
         elif kind == "body":
             first, body = "HTTP/1.1 200 OK", fault["text"].encode("utf-8", "surrogateescape")
+            if "index" in fault:
+                headers = self.with_index(headers, fault["index"])
         elif kind == "index":
-            headers = [h for h in headers if h[0].lower() != "x-consul-index"]
-            if fault["value"] != "drop":
-                headers.append(("X-Consul-Index", str(fault["value"])))
+            headers = self.with_index(headers, fault["value"])
         elif kind == "older":
             headers, body = self.lower(headers, body, fault["by"])
         elif kind == "short" and first.split()[1] == "200":
@@ -245,6 +247,11 @@ class Fake:
             place = (id(fault), re.sub(r"[?&](index|wait)=[^&]*", "", what))
             return self.frozen.setdefault(place, (first, headers, body))
         return first, headers, body
+
+    @staticmethod
+    def with_index(headers, value):
+        headers = [h for h in headers if h[0].lower() != "x-consul-index"]
+        return headers if value == "drop" else headers + [("X-Consul-Index", str(value))]
 
     @staticmethod
     def lower(headers, body, by):

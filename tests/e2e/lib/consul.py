@@ -26,7 +26,7 @@ def consul_binary():
 
 
 class Api:
-    """Consul's HTTP API over one kept connection. Errors are exceptions; writes are not repeated."""
+    """Consul's HTTP API over one kept connection. Errors are exceptions."""
 
     def __init__(self, address, port, token=None, limit=10.0):
         self.address, self.port, self.token, self.limit = address, port, token, limit
@@ -47,8 +47,9 @@ class Api:
             data = answer.read()
         except (OSError, http.client.HTTPException):
             self.close()
-            # A connection kept over a restart of the server says nothing about the server.
-            if is_fresh or method != "GET":
+            # A connection kept over a restart says nothing about the server of now; all that tests
+            # write may be written twice.
+            if is_fresh:
                 raise
             return self.request(method, path, body, index)
         if answer.status >= 400:
@@ -189,6 +190,15 @@ class Consul(Process):
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
 
+    def ensure(self):
+        """Up and writable again, whatever a test that failed has left."""
+        if self.is_alive():
+            self.thaw()
+            self.wait_writable()
+        else:
+            self.api.close()
+            self.start()
+
     def restart(self, signo=signal.SIGTERM):
         if signo == signal.SIGKILL:
             self.kill()
@@ -228,6 +238,15 @@ class Cluster:
     @property
     def url(self):
         return self.client.url
+
+    def ensure(self):
+        for agent in {*self.servers, self.client}:
+            if agent.is_alive():
+                agent.thaw()
+            else:
+                agent.api.close()
+                agent.start(limit=0)
+        self.wait_writable()
 
     def leader(self):
         """The server that leads, None when none does."""

@@ -90,7 +90,10 @@ class Pointsmand(Process):
             f.write(self.config.text())
 
     def judge(self):
-        """Whatever a test was about: no sanitizer may have spoken."""
+        """Whatever a test was about: it ends cleanly, and no sanitizer has spoken."""
+        if self.is_alive():
+            self.thaw()
+            assert self.terminate() == 0, self.log()[-2000:]
         found = re.findall(r"^.*(?:ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:).*$",
                            self.log(), re.M)
         assert not found, "%s: %s" % (self.name, found[:3])
@@ -152,7 +155,7 @@ class Pointsmand(Process):
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    def wait(self, what, condition, limit=10.0):
+    def until(self, what, condition, limit=10.0):
         """condition(status) is true; a wait in vain shows the status and the end of the log."""
         last = [None]
 
@@ -169,17 +172,18 @@ class Pointsmand(Process):
                 e, json.dumps(last[0], indent=1), self.log()[-3000:])) from None
 
     def wait_state(self, state, limit=10.0, output="hosts"):
-        self.wait("%s is %s" % (output, state), lambda s: any(
+        self.until("%s is %s" % (output, state), lambda s: any(
             o["name"] == output and o["state"] == state for o in s["outputs"]), limit)
 
     def wait_generation(self, generation, limit=10.0, state=None):
         """All outputs stand at this generation or a later one, served where that is proven."""
-        state = state or ("served" if self.dnsmasq else "written")
-        self.wait("generation %d %s" % (generation, state), lambda s: all(
+        is_proven = any(o.get("prove") for o in self.config.outputs.values())
+        state = state or ("served" if is_proven else "written")
+        self.until("generation %d %s" % (generation, state), lambda s: all(
             o["generation"] >= generation and o["state"] == state for o in s["outputs"]), limit)
 
     def wait_problem(self, pattern, limit=10.0):
-        self.wait("a problem that says %r" % pattern, lambda s: re.search(
+        self.until("a problem that says %r" % pattern, lambda s: re.search(
             pattern, json.dumps(s["problems"]), re.I), limit)
 
     def file_lines(self):

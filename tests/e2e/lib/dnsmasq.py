@@ -24,7 +24,9 @@ class Dnsmasq(Process):
     def __init__(self, procs, hosts, name="dnsmasq", domain="service.consul", port=None):
         self.address, self.port = "127.0.0.1", port or free_port()
         self.hosts, self.domain = str(hosts), domain
-        self.pidfile = os.path.join(procs.dir, name + ".pid")
+        # Called as in Debian: the agent takes the name of the process from it.
+        self.pidfile = os.path.join(procs.dir, name + "-run", "dnsmasq.pid")
+        os.mkdir(os.path.dirname(self.pidfile))
         self.downs = []  # [from, to]: when it could not answer
         super().__init__(procs, name, [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",

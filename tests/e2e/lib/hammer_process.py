@@ -104,7 +104,7 @@ class Hammer:
 
 def main():
     address, port, domain, rate, path = sys.argv[1:]
-    with open(path, "w") as log:
+    with open(path, "w", buffering=1) as log:
         Hammer(address, int(port), domain, float(rate), log).run()
 
 

@@ -1,0 +1,164 @@
+"""The catalog: nodes leave, come back elsewhere, flap, and lie about themselves."""
+import pytest
+
+from conftest import Site, soak
+from lib.consul import Consul
+from lib.daemon import settle
+from lib.fake import FakeConsul
+from lib.proc import wait_for
+
+
+@pytest.fixture(scope="module")
+def consul(module_procs):
+    """One of its own: what is registered here would be a problem to the agents of other tests."""
+    return Consul(module_procs, "catalog").start()
+
+
+@pytest.fixture
+def fake_site(procs, consul):
+    fake = FakeConsul(procs, consul.url).start()
+    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}),
+                agent={"max-silence": "3s"})
+    site.fake = fake
+    return site.start()
+
+
+def test_a_node_leaves_and_comes_back_elsewhere(site):
+    """Gone: its last known address stays, and survives a restart of the agent. Back with another one: the
+    names follow. Fails when a missing node drops its names, as in every peer."""
+    node = site.node(0)
+    mine = sorted(n for n, v in site.names.items() if v == node)
+    site.api.deregister(node)
+    site.daemon.until("last known", lambda s: sorted(s["names"]["last_known"]) == mine, 15)
+    site.flip("name-001")
+    site.daemon.terminate()
+    site.daemon.start()
+    site.daemon.until("still last known", lambda s: sorted(s["names"]["last_known"]) == mine, 15)
+    site.flip("name-002")
+    for name in mine:
+        site.hammer.expect(name, "10.99.0.1")
+    site.api.register(node, "10.99.0.1")
+    for name in mine:
+        site.dnsmasq.wait_answer(name, "10.99.0.1", 10)
+        site.hammer.settle(name, "10.99.0.1")
+    site.nodes[node] = "10.99.0.1"
+    site.daemon.until("none is last known", lambda s: not s["names"]["last_known"], 10)
+    site.check()
+
+
+def test_a_flip_to_a_node_that_left(site):
+    """It was known once: its last address is as good as any that a person could look up."""
+    site.api.deregister(site.node(7))
+    site.daemon.until("last known", lambda s: s["names"]["last_known"], 15)
+    site.flip("name-000", site.node(7))
+    site.check()
+
+
+def test_a_node_flaps(site):
+    """It comes and goes; its address is the same whenever it is there."""
+    node = site.node(2)
+    for _ in range(soak(200, 12)):
+        site.api.deregister(node)
+        settle(0.1)
+        site.api.register(node, site.nodes[node])
+        settle(0.1)
+    site.flip("name-003")
+    site.check()
+
+
+def test_an_address_flaps(site):
+    """A node that two machines claim: the names on it have one of the two addresses, others are left
+    alone, and the file is not written more often than the settle time allows."""
+    node, other = site.node(2), "10.99.1.1"
+    mine = [n for n, v in site.names.items() if v == node]
+    for name in mine:
+        site.hammer.expect(name, other)
+    renders = site.daemon.metric("pointsman_output_renders_total") or 0
+    for _ in range(soak(100, 10)):
+        site.api.register(node, other)
+        site.api.register(node, site.nodes[node])
+    for name in mine:
+        site.dnsmasq.wait_answer(name, site.nodes[node], 10)
+        site.hammer.settle(name, site.nodes[node])
+    settle(0.5)
+    assert (site.daemon.metric("pointsman_output_renders_total") or 0) - renders <= soak(60, 6)
+    site.check()
+
+
+@pytest.mark.parametrize("answer", ["[]", "null"])
+def test_the_catalog_answers_nothing(fake_site, answer):
+    site = fake_site
+    site.fake.spoil("GET /v1/catalog", "body", text=answer)
+    if answer == "[]":
+        site.daemon.until("last known", lambda s: len(s["names"]["last_known"]) == 40, 15)
+    settle(3)
+    site.flip("name-000")
+    site.fake.heal(cut=True)
+    site.flip("name-001")
+    site.daemon.until("none is last known", lambda s: not s["names"]["last_known"], 15)
+    site.check()
+
+
+@pytest.mark.parametrize("address", [
+    "10.0.0.1\n10.66.6.6 name-001", "db.example.org", "10.0.0.256", "10.0.0.1 name-001", "::ffff:x",
+    "0.0.0.0/0", "a" * 5000])
+def test_a_node_gets_an_address_that_is_none(site, address):
+    """It keeps the one it had; the problem names the node."""
+    node = site.node(4)
+    site.api.register(node, address)
+    site.daemon.wait_problem(node, 10)
+    site.flip("name-005")
+    site.check_file()
+    site.api.register(node, site.nodes[node])
+    site.daemon.until("no problem is left", lambda s: not s["problems"], 10)
+    site.check()
+
+
+@pytest.mark.parametrize("node", [
+    "bad\n10.66.6.6 name-001", "../../etc/passwd", "$(reboot)", "x" * 3000, "nul\x00byte", "\x1b[2Jclear"])
+def test_a_node_with_a_hostile_name(site, node):
+    """Consul registers it, we do not use it; a name that points at it stays where it was."""
+    try:
+        site.api.register(node, "10.66.6.6")
+    except Exception as e:  # a newer Consul refuses some of these itself
+        pytest.skip("this Consul refuses the name: %s" % e)
+    try:
+        site.api.put(site.key("name-001"), node)
+        site.daemon.until("rejected", lambda s: [r for r in s["names"]["rejected"]
+                                                if r["name"] == "name-001"], 10)
+        site.flip("name-006")
+        site.api.put(site.key("name-001"), site.names["name-001"])
+        site.daemon.until("not rejected", lambda s: not s["names"]["rejected"], 10)
+        assert "10.66.6.6" not in open(site.hosts).read()
+        site.check_file()
+        site.check()
+    finally:
+        site.api.deregister(node)
+
+
+def test_many_addresses_change_at_once(site):
+    """More than 30 % and more than two: guarded, and written when an operator accepts that map."""
+    moved = {site.node(i): "10.98.0.%d" % i for i in range(4)}
+    site.api.put_all({site.root + "nodes/" + n: a for n, a in moved.items()})
+    site.daemon.wait_state("guarded", 10)
+    settle(2)
+    digest = guarded_digest(site)
+    for name, node in site.names.items():
+        if node in moved:
+            site.hammer.expect(name, moved[node])
+    site.nodes.update(moved)
+    code, out, err = site.cli("accept", "--yes", digest)
+    assert code == 0, (out, err)
+    for name, address in site.expected().items():
+        site.dnsmasq.wait_answer(name, address, 10)
+        site.hammer.settle(name, address)
+    site.daemon.wait_state("served")
+    site.check()
+
+
+def guarded_digest(site):
+    """What an operator would type, from where an operator would read it."""
+    def published():
+        value = site.api.json("GET", "/v1/kv/%sagents/%s?raw" % (site.root, site.daemon.node))
+        return value["guarded"] and value["guarded"]["digest"]
+    return wait_for("what is guarded is published", published, 5)
