@@ -184,7 +184,8 @@ accept_map(struct accepting *a, const char *wanted)
 		return client_report_err(&a->client, a->cli, &e, "reading the names");
 	if (fleet_load(&a->fleet, &a->client, &e) != 0)
 		return client_report_err(&a->client, a->cli, &e, "reading the agents");
-	if ((code = find_digest(a, wanted)) != EXIT_DONE)
+	if ((code = find_digest(a, wanted)) != EXIT_DONE ||
+	    (code = view_refuse_held(&a->client, a->cli, NULL)) != EXIT_DONE)
 		return code;
 	if (!a->cli->is_json)
 		print_map(a);

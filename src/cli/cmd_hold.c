@@ -109,15 +109,14 @@ hold_to_json(const struct hold *hold)
 static enum exit_code
 report_held_already(const struct holding *h, const struct hold *now)
 {
+	char *words = hold_words(now);
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
-	report_fact(&r, "%s is held already, since %s by %s: %s", what_of(h),
-	    now->since[0] != '\0' ? now->since : "an unknown time",
-	    now->who[0] != '\0' ? now->who : "somebody",
-	    now->reason[0] != '\0' ? now->reason : "no reason given");
+	report_fact(&r, "%s is held already, %s", what_of(h), words);
 	report_why(&r, "their reason would be lost, and they may rely on it");
 	report_do(&r, "talk to them; it ends with: pointsman release%s%s",
 	    h->name[0] != '\0' ? " " : "", h->name);
+	free(words);
 	return report_send(&r, h->cli, EXIT_REFUSED);
 }
 
@@ -230,13 +229,10 @@ release(struct holding *h, const struct hold *was)
 {
 	struct kv_op op = { .kind = KV_OP_DELETE, .key = h->key };
 	json_t *acknowledged = NULL, *held = hold_to_json(was);
-	char *what, *undo;
+	char *words = hold_words(was), *what, *undo;
 	enum exit_code code;
 
-	what = mem_printf("%s is released; it was held since %s by %s: %s", what_of(h),
-	    was->since[0] != '\0' ? was->since : "an unknown time",
-	    was->who[0] != '\0' ? was->who : "somebody",
-	    was->reason[0] != '\0' ? was->reason : "no reason given");
+	what = mem_printf("%s is released; it was held %s", what_of(h), words);
 	undo =
 	    mem_printf("pointsman hold%s%s --reason TEXT", h->name[0] != '\0' ? " " : "", h->name);
 	/* Under a hold of everything the release of one name is seen, and serves nothing new. */
@@ -246,6 +242,7 @@ release(struct holding *h, const struct hold *was)
 		out_json(json_pack("{s:s?, s:O, s:o}", "name", h->name[0] != '\0' ? h->name : NULL,
 		    "hold", held, "acknowledged", acknowledged));
 	json_decref(held);
+	free(words);
 	free(what);
 	free(undo);
 	return code;

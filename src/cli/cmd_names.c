@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/fleet.h"
@@ -130,12 +131,10 @@ print_all_json(const struct names *n)
 static void
 print_hold(const struct cli *cli, const struct hold *h)
 {
-	if (h == NULL)
-		out_line(cli, "  hold     none");
-	else
-		out_marked(cli, MARK_WARNING, "hold     since %s by %s: %s",
-		    h->since[0] != '\0' ? h->since : "?", h->who[0] != '\0' ? h->who : "?",
-		    h->reason[0] != '\0' ? h->reason : "no reason given");
+	char *words = h != NULL ? hold_words(h) : mem_strdup("none");
+
+	out_marked(cli, h != NULL ? MARK_WARNING : MARK_NONE, "hold     %s", words);
+	free(words);
 }
 
 static enum exit_code

@@ -53,43 +53,20 @@ normalise(const char *text, size_t len)
 	return str_take(&s);
 }
 
-static enum exit_code
-report_held(const struct flip *f, const struct hold *h, bool is_everything)
-{
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-
-	report_fact(&r, "%s is held since %s by %s: %s", is_everything ? "everything" : f->name,
-	    h->since[0] != '\0' ? h->since : "an unknown time",
-	    h->who[0] != '\0' ? h->who : "somebody",
-	    h->reason[0] != '\0' ? h->reason : "no reason given");
-	report_why(&r, "agents would not serve the change before the release");
-	report_do(
-	    &r, "pointsman release%s%s", is_everything ? "" : " ", is_everything ? "" : f->name);
-	return report_send(&r, f->cli, EXIT_REFUSED);
-}
-
 /* Reads all there is to know before the write, and refuses what a hold forbids. */
 static enum exit_code
 load(struct flip *f)
 {
-	struct hold_set holds = { 0 };
-	const struct hold *hold;
-	enum exit_code code = EXIT_DONE;
 	struct err e;
 
 	if (view_load(&f->view, &f->client, &e) != 0)
 		return client_report_err(&f->client, f->cli, &e, "reading the names");
-	if (view_load_holds(&holds, &f->client, &e) != 0)
-		return client_report_err(&f->client, f->cli, &e, "reading the holds");
-	if ((hold = hold_set_find(&holds, f->name)) != NULL)
-		code = report_held(f, hold, holds.is_everything);
-	hold_set_clear(&holds);
 	f->entry = view_find(&f->view, &f->client, f->name);
 	f->key = f->entry != NULL ? mem_strdup(f->entry->key)
 				  : config_name_key(f->client.config, f->name);
 	if (f->entry != NULL)
 		f->old = normalise(f->entry->value, f->entry->value_len);
-	return code;
+	return view_refuse_held(&f->client, f->cli, f->name);
 }
 
 static enum exit_code

@@ -156,6 +156,15 @@ add_local(struct str *out, const struct status *st)
 }
 
 static void
+add_hold(struct str *out, const struct hold *h)
+{
+	char *words = hold_words(h);
+
+	str_addf(out, "   HOLD %s", words);
+	free(words);
+}
+
+static void
 print_head(const struct status *st)
 {
 	struct str line = STR_INIT;
@@ -174,8 +183,7 @@ print_head(const struct status *st)
 	str_addf(&line, "agents %zu/%zu serve %" PRIu64, fleet_serving(&st->fleet, st->view.index),
 	    st->fleet.count, st->view.index);
 	if (st->holds.is_everything)
-		str_addf(&line, "   HOLD since %s by %s: %s", st->holds.everything.since,
-		    st->holds.everything.who, st->holds.everything.reason);
+		add_hold(&line, &st->holds.everything);
 	else if (st->holds.count > 0)
 		str_addf(
 		    &line, "   hold: %zu name%s", st->holds.count, st->holds.count == 1 ? "" : "s");

@@ -41,6 +41,12 @@ bool view_name_of(const struct client *client, const struct kv_entry *entry, cha
 /* The holds alone: one consistent read. */
 int view_load_holds(struct hold_set *out, struct client *client, struct err *e);
 
+/*
+ * Refuses what a hold forbids: EXIT_REFUSED with who holds it, since when and why, or EXIT_DONE when
+ * name (NULL: everything) is free. Reads the holds.
+ */
+enum exit_code view_refuse_held(struct client *client, const struct cli *cli, const char *name);
+
 /* Says that there is no such name, and which is most like it; returns code. */
 enum exit_code view_report_unknown_name(
     const struct view *v, const struct cli *cli, const char *name, enum exit_code code);

@@ -70,15 +70,15 @@ collect_reload(const struct agent *a, struct problems *p)
 static void
 collect_hold(const struct agent *a, struct problems *p)
 {
-	const struct hold *h = &store_holds(a->store)->everything;
+	const struct hold_set *holds = store_holds(a->store);
+	char *words;
 
-	if (!store_holds(a->store)->is_everything)
+	if (!holds->is_everything)
 		return;
-	add(p, WARNING,
-	    mem_printf("everything is held by %s since %s: %s",
-		h->who[0] != '\0' ? h->who : "somebody",
-		h->since[0] != '\0' ? h->since : "some time", h->reason),
+	words = hold_words(&holds->everything);
+	add(p, WARNING, mem_printf("everything is held %s", words),
 	    "no flip is served while the hold lasts", "pointsman release");
+	free(words);
 }
 
 static void

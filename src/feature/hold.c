@@ -57,6 +57,14 @@ hold_add_text(struct str *out, const struct hold *h)
 	json_decref(doc);
 }
 
+char *
+hold_words(const struct hold *h)
+{
+	return mem_printf("since %s by %s: %s", h->since[0] != '\0' ? h->since : "an unknown time",
+	    h->who[0] != '\0' ? h->who : "somebody",
+	    h->reason[0] != '\0' ? h->reason : "no reason given");
+}
+
 static int
 compare_held(const void *a, const void *b)
 {

@@ -27,6 +27,8 @@ struct hold {
 void hold_parse(const struct kv_entry *entry, struct hold *out);
 /* Appends the value to be written. */
 void hold_add_text(struct str *out, const struct hold *h);
+/* For a person: "since 2026-11-21T22:37:04Z by ola (uid 1004): restore". malloc'ed. */
+char *hold_words(const struct hold *h);
 
 /* --- all holds --------------------------------------------------------------------------------- */
 

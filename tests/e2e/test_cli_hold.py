@@ -113,6 +113,10 @@ def test_accept(site):
     code, out, err = site.cli("accept", "sha256:0000000", "--yes")
     assert code == 3 and digest[:15] in err, (out, err)
     assert site.cli("accept", digest[7:10], "--yes")[0] == 3, "three digits are a slip"
+    site.api.put(site.root + "hold", "by hand")
+    code, out, err = site.cli("accept", digest, "--yes")
+    assert code == 3 and "everything is held" in err, (out, err)
+    assert site.cli("release", "--timeout", "100ms")[0] == 1
     code, out, err = site.cli("accept", digest)
     assert code == 3 and "--yes" in err and "name-000" in out, (out, err)
     site.check_dns()

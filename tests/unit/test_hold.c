@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -61,6 +62,20 @@ any_value_is_a_reason(void **state)
 	memset(longest, '\1', sizeof(longest));
 	h = parse(longest, sizeof(longest));
 	assert_int_equal(strlen(h.reason), 4 * HOLD_TEXT_MAX + 3);
+}
+
+static void
+words_have_no_gaps(void **state)
+{
+	struct hold h = { "restore", "ola", "2026-11-21T22:37:04Z" }, nothing = { "", "", "" };
+	char *words = hold_words(&h);
+
+	(void)state;
+	assert_string_equal(words, "since 2026-11-21T22:37:04Z by ola: restore");
+	free(words);
+	words = hold_words(&nothing);
+	assert_string_equal(words, "since an unknown time by somebody: no reason given");
+	free(words);
 }
 
 static struct kv_entry entries[] = {
@@ -131,6 +146,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(any_value_is_a_reason),
+		cmocka_unit_test(words_have_no_gaps),
 		cmocka_unit_test(everything_is_held),
 		cmocka_unit_test(names_are_held),
 		cmocka_unit_test(nothing_is_held),
