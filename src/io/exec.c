@@ -302,19 +302,6 @@ child_exited(evutil_socket_t fd, short what, void *arg)
 		exec_finish(x);
 }
 
-/* The descriptor, moved above 2 when standard input, output or error was closed in our own process. */
-static int
-above_stdio(int fd)
-{
-	int moved;
-
-	if (fd < 0 || fd > STDERR_FILENO)
-		return fd;
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd);
-	return moved;
-}
-
 static int
 open_input(const void *data, size_t len)
 {
@@ -322,8 +309,8 @@ open_input(const void *data, size_t len)
 	int fd;
 
 	if (len == 0)
-		return above_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-	if ((fd = above_stdio(memfd_create("input", MFD_CLOEXEC))) < 0)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if ((fd = memfd_create("input", MFD_CLOEXEC)) < 0)
 		return -1;
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
@@ -424,8 +411,7 @@ start_child(struct exec *x, const struct exec_spec *spec, struct err *e)
 
 	want_exit_status();
 	if (pipe2(output, O_CLOEXEC) == 0) {
-		x->output = above_stdio(output[0]);
-		output[1] = above_stdio(output[1]);
+		x->output = output[0];
 		input = open_input(spec->input, spec->input_len);
 	}
 	if (x->output < 0 || output[1] < 0 || input < 0 ||

@@ -23,7 +23,7 @@
 struct loop;
 struct exec;
 
-#define EXEC_OUTPUT_MAX                                                                            \
+#define EXEC_OUTPUT_MAX \
 	4096 /* of output that is kept, facts/checks.md; the rest is read and dropped */
 #define EXEC_GRACE_MS 250 /* from SIGTERM to SIGKILL: enough to remove a temporary file */
 #define EXEC_DRAIN_MS 100 /* for the last words of a pipeline whose shell has ended */
@@ -54,7 +54,10 @@ typedef void exec_done_fn(const struct exec_result *r, void *arg);
 /* Never fails: errors come to done. After done the job is gone. */
 struct exec *exec_start(
     struct loop *l, const struct exec_spec *spec, exec_done_fn *done, void *arg);
-/* Kills the group at once and reaps; done is not called. exec_cancel(NULL) is allowed. */
+/*
+ * Kills the group at once and reaps, or leaves that to the loop when the child takes long to die; done is
+ * not called. exec_cancel(NULL) is allowed.
+ */
 void exec_cancel(struct exec *x);
 
 #endif

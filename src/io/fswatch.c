@@ -83,8 +83,6 @@ read_event(struct fswatch *w, const struct inotify_event *event, struct bunch *b
 	}
 	if (event->wd != w->watch)
 		return; /* the last words of an earlier watch */
-	if ((event->mask & IN_IGNORED) != 0)
-		w->watch = -1;
 	if ((event->mask & (SELF_EVENTS | IN_UNMOUNT | IN_IGNORED)) != 0)
 		bunch->is_ours = bunch->is_uncertain = true;
 	else if (event->len > 0 && strcmp(event->name, w->base) == 0)

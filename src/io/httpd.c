@@ -297,19 +297,17 @@ conn_answer(struct conn *c, const struct httpd_request *r)
 	conn_send(c, &page, is_head);
 }
 
-/* Does what the bytes that are there ask for. */
+/* Does what the bytes that are there, one at least, ask for. */
 static void
 conn_serve(struct conn *c)
 {
 	struct httpd_request r;
 
-	if (c->in.len > 0 && httpd_request_parse(c->in.data, c->in.len, &r)) {
+	if (httpd_request_parse(c->in.data, c->in.len, &r)) {
 		conn_answer(c, &r);
 	} else if (c->in.len >= HTTPD_REQUEST_MAX) {
 		r = (struct httpd_request){ .status = 431, .len = c->in.len };
 		conn_answer(c, &r);
-	} else if (c->in.len == 0) {
-		conn_set_state(c, CONN_IDLE);
 	} else if (c->state != CONN_READING) {
 		conn_set_state(c, CONN_READING);
 	}

@@ -196,6 +196,19 @@ test_directory_replaced_at_once(void **state)
 	told(f);
 }
 
+/* Of all inotify descriptors of this process. */
+static int
+count_watches(void)
+{
+	FILE *lines = popen("cat /proc/$PPID/fdinfo/* 2>/dev/null | grep -c '^inotify '", "r");
+	int count = -1;
+
+	assert_non_null(lines);
+	assert_int_equal(1, fscanf(lines, "%d", &count));
+	pclose(lines);
+	return count;
+}
+
 static void
 test_directory_moved_and_recreated(void **state)
 {
@@ -204,14 +217,22 @@ test_directory_moved_and_recreated(void **state)
 
 	snprintf(away, sizeof(away), "%s/away", f->root);
 	snprintf(path, sizeof(path), "%s/hosts", away);
+	assert_int_equal(1, count_watches());
 	assert_int_equal(0, rename(f->dir, away));
-	told(f);
+	assert_int_equal(1, told(f));
+	assert_int_equal(0, count_watches());
 	write_file(path, "where nobody reads it");
 	assert_quiet(f);
 	assert_int_equal(0, mkdir(f->dir, 0755));
-	told(f);
+	assert_int_equal(1, told(f));
+	/* And another one comes in its place at once. */
+	snprintf(away, sizeof(away), "%s/away2", f->root);
+	assert_int_equal(0, rename(f->dir, away));
+	assert_int_equal(0, mkdir(f->dir, 0755));
+	assert_int_equal(1, told(f));
+	assert_int_equal(1, count_watches());
 	write_file(f->path, "here");
-	told(f);
+	assert_int_equal(1, told(f));
 }
 
 /* Somebody has the directory open: inotify does not call that a deletion. */

@@ -34,7 +34,7 @@ struct fixture {
 struct client {
 	int fd;
 	struct str in;
-	bool is_closed;
+	bool is_closed, is_reset;
 };
 
 static void
@@ -122,6 +122,8 @@ client_turn(struct fixture *f, struct client *c, int64_t limit_ms)
 		str_add(&c->in, data, (size_t)n);
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		c->is_closed = true;
+	if (n < 0 && errno == ECONNRESET)
+		c->is_reset = true;
 }
 
 static void
@@ -134,6 +136,8 @@ client_send(struct fixture *f, struct client *c, const void *data, size_t len)
 		ssize_t n = send(c->fd, p, len, MSG_NOSIGNAL);
 
 		assert_true(clock_mono_ms() < end);
+		if (n < 0 && errno != EAGAIN)
+			c->is_reset = true;
 		if (n > 0) {
 			p += n;
 			len -= (size_t)n;
@@ -323,10 +327,12 @@ test_large_body_is_refused_readably(void **state)
 	struct client c;
 
 	client_open(f, &c);
-	client_send(f, &c, head, strlen(head));
-	client_send(f, &c, body, 1 << 20);
+	assert_int_equal(strlen(head), send(c.fd, head, strlen(head), 0));
+	assert_in_range(send(c.fd, body, 1 << 20, 0), HTTPD_REQUEST_MAX * 2, 1 << 20);
 	client_wait(f, &c, 1);
 	assert_int_equal(405, status_of(&c));
+	client_wait_closed(f, &c, AMPLE_MS);
+	assert_false(c.is_reset);
 	client_close(&c);
 	free(body);
 }
@@ -695,6 +701,27 @@ test_two_hundred_connections(void **state)
 	assert_int_equal(200, ask(f, GET));
 }
 
+static void
+test_longest_idle_goes_first(void **state)
+{
+	struct fixture *f = *state;
+	struct client c[HTTPD_CONNECTIONS_MAX + 1];
+
+	for (int i = 0; i < HTTPD_CONNECTIONS_MAX; i++) {
+		client_open(f, &c[i]);
+		client_turn(f, &c[i], 1);
+	}
+	client_send(f, &c[0], GET, strlen(GET));
+	client_wait(f, &c[0], 1);
+	client_open(f, &c[HTTPD_CONNECTIONS_MAX]);
+	client_wait_closed(f, &c[1], AMPLE_MS);
+	for (int i = 0; i <= HTTPD_CONNECTIONS_MAX; i++) {
+		client_turn(f, &c[i], 0);
+		assert_int_equal(i == 1, c[i].is_closed);
+		client_close(&c[i]);
+	}
+}
+
 /* None of them is idle: the next is refused, until one has gone. */
 static void
 test_all_connections_busy(void **state)
@@ -964,6 +991,7 @@ main(void)
 		    test_half_closed_after_the_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_by_the_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_hundred_connections, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_longest_idle_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_connections_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_sockets_close_on_exec, setup, teardown),
