@@ -13,7 +13,7 @@
 #include "io/kv_wait.h"
 
 #define PROBE_LIMIT_MS 10000
-#define PROBE_WAKE_MS 2000 /* a watcher that is woken at all is woken by then */
+#define PROBE_WAKE_MS 5000 /* a watcher that is woken at all is woken by then */
 #define PROBE_TTL_MS 10000 /* of sessions: the least that Consul takes */
 
 struct probe {
