@@ -121,7 +121,6 @@ def test_watch_in_a_pipe_tells_changes(site):
         assert running.wait(5) == 0
     finally:
         running.kill()
-        running.wait()
 
 
 # --- the fleet -----------------------------------------------------------------------------------------
