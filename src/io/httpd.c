@@ -337,11 +337,11 @@ conn_ready(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd;
+	(void)what;
 	if (c->state == CONN_WRITING)
 		conn_write(c);
 	else
 		conn_read(c);
-	(void)what;
 }
 
 static struct event *
