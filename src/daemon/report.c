@@ -146,7 +146,7 @@ guarded_json(const struct agent *a)
 		}
 		free(changes);
 		return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o}", "digest", name_map_digest(m),
-		    "why", r.err.text, "generation", (json_int_t)m->generation, "changes",
+		    "why", r.guard_err.text, "generation", (json_int_t)m->generation, "changes",
 		    (json_int_t)count, "removed", removed, "moved", moved);
 	}
 	return json_null();

@@ -118,14 +118,17 @@ read_all(struct once *o, struct kv_answer *names, struct err *e)
 	return read_rest(o, &w, e);
 }
 
+/* What the file of before is worth (it was edited, its reader is owed a signal) says nothing yet. */
 static bool
-is_over(const struct output *out)
+is_over(const struct output *out, const struct name_map *offered)
 {
 	struct output_report r;
 
 	output_report(out, &r);
-	return r.state == OUTPUT_GUARDED || r.state == OUTPUT_HELD || r.state == OUTPUT_FAILED ||
-	       r.err.code != ERR_NONE || (r.served != 0 && r.served == r.generation);
+	if (output_map(out) == offered)
+		return r.err.code != ERR_NONE || r.served == r.generation;
+	return r.state == OUTPUT_GUARDED || r.state == OUTPUT_HELD ||
+	       r.results[OUTPUT_RESULT_FAILED] > 0;
 }
 
 static void
@@ -147,7 +150,7 @@ offer_and_wait(struct once *o)
 		loop_turn(o->loop, 100);
 		over = 0;
 		for (size_t i = 0; i < o->count; i++)
-			over += is_over(o->outputs[i]);
+			over += is_over(o->outputs[i], offer.map);
 	}
 }
 

@@ -10,13 +10,15 @@
  * the file of the newer one proves both.
  *
  * Whatever fails, the file that is in place stays, and the same map is tried again, less and less
- * often. The notification is owed (on disk, too) from the commit until the proof, or, where no proof
- * is asked for, until it was delivered.
+ * often. What follows the commit is output_tell.c: it goes on for the file that is in place while a
+ * newer map waits, fails, or is kept out.
+ *
+ * The state is derived from facts (output_show), the worst first: a file that cannot be written, a
+ * hold, the guard, and only then what became of the last file. A state that is set by each step was
+ * tried first: it was wrong as soon as two things went on at once, a repair during a hold, say.
  */
 #include "feature/output.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,23 +27,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "feature/config.h"
-#include "feature/notify.h"
 #include "feature/output_impl.h"
-#include "feature/prove.h"
 #include "feature/template.h"
 #include "io/exec.h"
 #include "io/fswatch.h"
 #include "io/loop.h"
 
-#define RETRY_MIN_MS 500
-#define RETRY_MAX_MS 30000
-/* A resolver that was restarted, or lost its file, is found within this time. */
-#define PROOF_AGAIN_MS 30000
 #define REPAIR_PAUSE_MS 1000
 #define REPAIR_MISSING_PAUSE_MS 50
-
-static void process(struct output *o);
-static void tell(struct output *o);
+/* Somebody who writes the file again and again is told of once. */
+#define DRIFT_QUIET_MS 60000
 
 const char *
 output_state_name(enum output_state s)
@@ -72,37 +67,40 @@ output_result_name(enum output_result r)
 	return names[r];
 }
 
-/* The only setter of state and err; e NULL: as good as it gets. */
-static void
-set_state(struct output *o, enum output_state state, const struct err *e)
+/* The only setter of state and err. */
+void
+output_show(struct output *o)
 {
+	const struct err *e = &o->trouble;
+	enum output_state state = OUTPUT_WRITTEN;
+
+	if (o->failure.code != ERR_NONE) {
+		state = OUTPUT_FAILED;
+		e = &o->failure;
+	} else if (o->offer.is_held) {
+		state = OUTPUT_HELD;
+	} else if (o->guarded != NULL) {
+		state = OUTPUT_GUARDED;
+		e = &o->guard_err;
+	} else if (o->record.digest[0] == '\0') {
+		state = OUTPUT_EMPTY;
+	} else if (o->is_proven) {
+		state = OUTPUT_SERVED;
+	}
 	if (o->state != state) {
 		log_debug("output %s: %s -> %s", o->config->name, output_state_name(o->state),
 		    output_state_name(state));
 		o->since_wall_s = clock_wall_s();
 	}
-	if (e != NULL && strcmp(e->text, o->err.text) != 0)
+	if (e->code != ERR_NONE && strcmp(e->text, o->err.text) != 0)
 		log_warning("output %s: %s", o->config->name, e->text);
 	o->state = state;
-	o->err = e != NULL ? *e : (struct err){ 0 };
+	o->err = *e;
 	o->env.changed(o, o->env.arg);
 }
 
-/*
- * A step on the way of the file: seen in the state, unless the guard or a hold is what the operator
- * has to see (a file put back while they are in force goes this way, too).
- */
-static void
-progress(struct output *o, enum output_state state, const struct err *e)
-{
-	if (o->guarded != NULL || o->offer.is_held)
-		o->env.changed(o, o->env.arg);
-	else
-		set_state(o, state, e);
-}
-
-static void
-set_map(struct name_map **slot, struct name_map *m)
+void
+output_set_map(struct name_map **slot, struct name_map *m)
 {
 	if (m != NULL)
 		name_map_ref(m);
@@ -110,116 +108,13 @@ set_map(struct name_map **slot, struct name_map *m)
 	*slot = m;
 }
 
-static void
-retry_later(struct output *o)
+int64_t
+output_back_off(int64_t *ms)
 {
-	loop_timer_set(o->retry_timer, loop_jitter(o->retry_ms, 0.2));
-	o->retry_ms = o->retry_ms * 2 < RETRY_MAX_MS ? o->retry_ms * 2 : RETRY_MAX_MS;
-}
+	int64_t now = *ms;
 
-static double
-since_seen_ms(const struct output *o)
-{
-	return (double)(clock_mono_us() - o->seen_us) / 1000;
-}
-
-/* --- after the commit: notify, prove ------------------------------------------------------------- */
-
-static void
-land(struct output *o)
-{
-	if (o->record.is_owed)
-		output_file_settle_debt(o);
-	o->retry_ms = RETRY_MIN_MS;
-	loop_timer_stop(o->retry_timer);
-	if (o->served != o->record.generation && o->seen_us > 0)
-		o->totals.served_ms = since_seen_ms(o);
-	o->served = o->record.generation;
-	progress(o, o->config->prove != NULL ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
-	if (o->config->prove != NULL)
-		loop_timer_set(o->proof_timer, loop_jitter(PROOF_AGAIN_MS, 0.2));
-	o->env.landed(o, o->env.arg);
-	o->seen_us = 0;
-	output_file_prune_backups(o);
-}
-
-static void
-proof_came(const struct err *e, void *arg)
-{
-	struct output *o = arg;
-	bool was_served = !o->record.is_owed;
-
-	if (e->code == ERR_NONE) {
-		prover_cancel(o->prover);
-		o->prover = NULL;
-		land(o);
-		return;
-	}
-	if (was_served)
-		o->record.is_owed = true;
-	/* The first answers after a notification are often still the old ones; that is no news. */
-	if (clock_mono_ms() - o->notified_ms < RETRY_MIN_MS && !was_served)
-		return;
-	/* That nobody could be told explains it better than the old answer does. */
-	if (!o->is_notify_failing)
-		progress(o, OUTPUT_WRITTEN, e);
-	if (!loop_timer_is_set(o->retry_timer) && o->notify == NULL)
-		retry_later(o);
-}
-
-/* One name whose answer must have changed, when the generation alone does not tell the files apart. */
-static void
-prove(struct output *o, const struct name_map *before)
-{
-	struct proof p = { .server = o->config->prove, .generation = o->record.generation };
-	struct name_change *changes = NULL;
-	char fqdn[2 * NAME_SIZE];
-
-	if (before != NULL && before != o->map && before->generation == o->map->generation &&
-	    name_map_diff(before, o->map, &changes) > 0) {
-		const struct name *n =
-		    changes[0].after != NULL ? changes[0].after : changes[0].before;
-
-		snprintf(fqdn, sizeof(fqdn), "%s%s%s", n->name, o->env.domain[0] != '\0' ? "." : "",
-		    o->env.domain);
-		p.fqdn = fqdn;
-		p.expected = changes[0].after;
-	}
-	prover_cancel(o->prover);
-	o->prover = prover_start(o->env.loop, &p, proof_came, o);
-	free(changes);
-}
-
-static void
-notify_done(const struct err *e, void *arg)
-{
-	struct output *o = arg;
-
-	o->notify = NULL;
-	o->is_notify_failing = e->code != ERR_NONE;
-	if (o->is_notify_failing) {
-		progress(o, o->state == OUTPUT_SERVED ? OUTPUT_WRITTEN : o->state, e);
-		retry_later(o);
-	} else if (o->config->prove == NULL) {
-		land(o);
-	} else if (o->prover == NULL) {
-		prove(o, NULL);
-	}
-	if (o->offer.map != NULL && !loop_timer_is_set(o->settle_timer))
-		process(o);
-}
-
-/* Tells the reader of the file, and asks for the proof at the same time. */
-static void
-tell(struct output *o)
-{
-	o->notified_ms = clock_mono_ms();
-	if (notify_is_wanted(o->config)) {
-		if (o->notify == NULL)
-			o->notify = notify_start(o->env.loop, o->config, notify_done, o);
-	} else if (o->config->prove == NULL) {
-		land(o);
-	}
+	*ms = now * 2 < OUTPUT_RETRY_MAX_MS ? now * 2 : OUTPUT_RETRY_MAX_MS;
+	return loop_jitter(now, 0.2);
 }
 
 /* --- up to the commit ----------------------------------------------------------------------------- */
@@ -230,11 +125,21 @@ fail(struct output *o, const struct err *e)
 	o->totals.results[OUTPUT_RESULT_FAILED]++;
 	file_discard(&o->stage);
 	/* The same map again, unless a newer one came in the meantime. */
-	if (o->offer.map == NULL)
-		set_map(&o->offer.map, o->working);
-	set_map(&o->working, NULL);
-	set_state(o, OUTPUT_FAILED, e);
-	retry_later(o);
+	if (!o->is_repair && o->offer.map == NULL)
+		output_set_map(&o->offer.map, o->working);
+	output_set_map(&o->working, NULL);
+	o->failure = *e;
+	loop_timer_set(o->retry_timer, output_back_off(&o->retry_ms));
+	output_show(o);
+}
+
+/* The map at work is the one in the file: whatever failed before does not matter any more. */
+static void
+succeed(struct output *o)
+{
+	err_clear(&o->failure);
+	o->retry_ms = OUTPUT_RETRY_MIN_MS;
+	loop_timer_stop(o->retry_timer);
 }
 
 static void
@@ -249,17 +154,16 @@ commit(struct output *o)
 	}
 	o->map = o->working;
 	o->working = NULL;
-	o->retry_ms = RETRY_MIN_MS;
+	succeed(o);
 	o->totals.results[OUTPUT_RESULT_WRITTEN]++;
 	o->totals.rendered_wall_s = clock_wall_s();
-	o->totals.written_ms = since_seen_ms(o);
-	loop_timer_stop(o->proof_timer);
-	loop_timer_stop(o->retry_timer);
-	progress(o, OUTPUT_WRITTEN, NULL);
-	if (o->config->prove != NULL && o->config->command == NULL)
-		prove(o, before);
-	tell(o);
+	if (!o->is_repair && o->working_seen_us > 0) {
+		o->seen_us = o->working_seen_us;
+		o->totals.written_ms = (double)(clock_mono_us() - o->seen_us) / 1000;
+	}
+	output_tell_new(o, before);
 	name_map_unref(before);
+	output_file_prune_backups(o);
 }
 
 static void
@@ -277,16 +181,15 @@ validated(const struct exec_result *r, void *arg)
 		fail(o, &e);
 	else
 		commit(o);
-	if (o->offer.map != NULL && e.code == ERR_NONE && !loop_timer_is_set(o->settle_timer))
-		process(o);
+	if (e.code == ERR_NONE)
+		output_go_on(o);
 }
 
 /* The validator's arguments with the new file in the place of each %f. */
 static void
 validate(struct output *o)
 {
-	const struct exec_spec spec = { .limit_ms = o->config->limit_ms };
-	struct exec_spec s = spec;
+	struct exec_spec s = { .limit_ms = o->config->limit_ms };
 	const char **argv;
 	size_t n = 0;
 
@@ -309,18 +212,10 @@ pass_unchanged(struct output *o)
 {
 	o->totals.results[OUTPUT_RESULT_UNCHANGED]++;
 	o->record.generation = o->working->generation;
-	set_map(&o->map, o->working);
-	set_map(&o->working, NULL);
-	loop_timer_stop(o->retry_timer);
-	if (o->record.is_owed || o->config->prove != NULL) {
-		progress(o, o->state == OUTPUT_SERVED ? OUTPUT_SERVED : OUTPUT_WRITTEN, NULL);
-		if (o->config->prove != NULL && o->prover == NULL)
-			prove(o, NULL);
-		if (o->record.is_owed)
-			tell(o);
-	} else {
-		land(o);
-	}
+	output_set_map(&o->map, o->working);
+	output_set_map(&o->working, NULL);
+	succeed(o);
+	output_tell_same(o);
 }
 
 static void
@@ -359,9 +254,34 @@ passes_guard(struct output *o, struct name_map *m)
 		return true;
 	}
 	o->totals.results[OUTPUT_RESULT_GUARDED]++;
-	set_map(&o->guarded, m);
-	set_state(o, OUTPUT_GUARDED, &e);
+	output_set_map(&o->guarded, m);
+	o->guard_err = e;
 	return false;
+}
+
+/* Whether we know what belongs in the file: after a crash the state directory may be one flip behind. */
+static bool
+can_rewrite(const struct output *o)
+{
+	return o->map != NULL && o->map->generation >= o->record.generation;
+}
+
+/* Puts the map that is in force into the file again. */
+static void
+rewrite(struct output *o)
+{
+	output_set_map(&o->working, o->map);
+	o->is_repair = true;
+	write_working(o);
+}
+
+/* The newest map does not go in. All that can still fail is the file that is to stay. */
+static void
+keep(struct output *o)
+{
+	if (!output_file_has_drifted(o))
+		succeed(o);
+	output_show(o);
 }
 
 static void
@@ -375,21 +295,28 @@ process(struct output *o)
 	if (m == NULL || o->validator != NULL || o->notify != NULL)
 		return; /* their end comes here again */
 	if (o->offer.is_held) {
-		set_state(o, OUTPUT_HELD, NULL);
+		keep(o);
 		return;
 	}
 	o->offer.map = NULL; /* our reference goes on to working */
 	if (passes_guard(o, m)) {
-		set_map(&o->guarded, NULL);
+		output_set_map(&o->guarded, NULL);
 		o->working = m;
-		o->seen_us = o->offer.seen_us;
-		prover_cancel(o->prover);
-		o->prover = NULL;
+		o->is_repair = false;
+		o->working_seen_us = o->offer.seen_us;
 		write_working(o);
 	} else {
 		name_map_unref(m);
+		keep(o);
 	}
 	settle_worked(&o->settle, clock_mono_ms() - started_ms, clock_mono_ms());
+}
+
+void
+output_go_on(struct output *o)
+{
+	if (o->offer.map != NULL && !loop_timer_is_set(o->settle_timer))
+		process(o);
 }
 
 static void
@@ -406,9 +333,9 @@ output_offer(struct output *o, const struct output_offer *offer)
 	name_map_ref(offer->map);
 	name_map_unref(o->offer.map);
 	o->offer = *offer;
-	o->totals.seen_ms = (double)(clock_mono_us() - offer->seen_us) / 1000;
-	if (o->state == OUTPUT_FAILED)
-		o->retry_ms = RETRY_MIN_MS;
+	if (offer->seen_us > 0)
+		o->totals.seen_ms = (double)(clock_mono_us() - offer->seen_us) / 1000;
+	o->retry_ms = OUTPUT_RETRY_MIN_MS;
 	delay = settle_change(&o->settle, clock_mono_ms());
 	if (delay == 0)
 		process(o);
@@ -423,33 +350,33 @@ retry_due(void *arg)
 {
 	struct output *o = arg;
 
-	if (o->offer.map != NULL)
+	if (o->offer.map != NULL && !o->offer.is_held)
 		process(o);
-	else if (o->record.is_owed)
-		tell(o);
-}
-
-static void
-proof_due(void *arg)
-{
-	struct output *o = arg;
-
-	if (o->prover == NULL)
-		prove(o, NULL);
+	else if (o->working == NULL && can_rewrite(o) && output_file_has_drifted(o))
+		rewrite(o);
 }
 
 /* Puts back what somebody edited or deleted. */
 static void
 repair(struct output *o, const char *what)
 {
-	log_warning("output %s: %s was %s by somebody else; written again", o->config->name,
-	    o->config->path, what);
+	int64_t now_ms = clock_mono_ms();
+
+	if (!can_rewrite(o)) {
+		err_set(&o->failure, ERR_NOT_FOUND,
+		    "%s was %s by somebody else, and the newest names are not known until Consul "
+		    "answers",
+		    o->config->path, what);
+		output_show(o);
+		return;
+	}
+	if (o->repaired_ms == 0 || now_ms - o->repaired_ms > DRIFT_QUIET_MS)
+		log_warning("output %s: %s was %s by somebody else; written again", o->config->name,
+		    o->config->path, what);
 	o->totals.results[OUTPUT_RESULT_REPAIRED]++;
 	o->totals.drift_wall_s = clock_wall_s();
-	o->repaired_ms = clock_mono_ms();
-	set_map(&o->working, o->map);
-	o->seen_us = clock_mono_us();
-	write_working(o);
+	o->repaired_ms = now_ms;
+	rewrite(o);
 }
 
 static void
@@ -457,9 +384,12 @@ drift_due(void *arg)
 {
 	struct output *o = arg;
 
-	if (o->map == NULL || o->validator != NULL || o->working != NULL)
-		return; /* nothing of ours is there yet, or is just being replaced */
-	if (output_file_has_drifted(o))
+	if (o->map == NULL || o->record.digest[0] == '\0')
+		return; /* nothing of ours is there yet */
+	if (o->working != NULL)
+		/* It is about to be replaced; if it is not, after all, it has to be put back. */
+		loop_timer_set(o->drift_timer, REPAIR_PAUSE_MS);
+	else if (output_file_has_drifted(o))
 		repair(o, "edited or deleted");
 }
 
@@ -487,23 +417,17 @@ void
 output_start(struct output *o, struct name_map *known)
 {
 	enum output_found found = output_file_adopt(o);
+	bool was_ever_written = o->record.digest[0] != '\0';
 
-	set_map(&o->map, known);
+	output_set_map(&o->map, known);
 	if (found == OUTPUT_FOUND_OURS) {
 		o->record.is_owed = o->record.is_owed || o->record.pending_digest[0] != '\0';
-		set_state(o, OUTPUT_WRITTEN, NULL);
-		if (o->config->prove != NULL)
-			prove(o, NULL);
-		if (o->record.is_owed)
-			tell(o);
-	} else if (known == NULL) {
-		return; /* a new agent: the first offer fills or replaces it */
-	} else if (known->generation >= o->record.generation) {
+		output_show(o);
+		output_tell_same(o);
+	} else if (was_ever_written) {
 		repair(o, found == OUTPUT_FOUND_MISSING ? "deleted" : "edited");
-	} else {
-		/* What we know is older than what the file was: only Consul can mend this. */
-		log_warning("output %s: %s was changed by somebody else; waiting for Consul",
-		    o->config->name, o->config->path);
+	} else if (known != NULL) {
+		rewrite(o); /* an output that is new to an agent that is not */
 	}
 }
 
@@ -515,12 +439,12 @@ output_new(const struct config_output *c, const struct output_env *env, struct e
 
 	o->config = c;
 	o->env = *env;
-	o->retry_ms = RETRY_MIN_MS;
+	o->retry_ms = o->tell_ms = OUTPUT_RETRY_MIN_MS;
 	o->offer.accepted = "";
 	settle_init(&o->settle, c->settle_min_ms, c->settle_max_ms);
 	o->settle_timer = loop_timer_new(env->loop, settled, o);
 	o->retry_timer = loop_timer_new(env->loop, retry_due, o);
-	o->proof_timer = loop_timer_new(env->loop, proof_due, o);
+	output_tell_init(o);
 	o->drift_timer = loop_timer_new(env->loop, drift_due, o);
 	o->record_path = record_path(env->state_dir, c->name);
 	o->template = template_load(template_path, c->escape, TEMPLATE_STRICT, e);
@@ -544,14 +468,11 @@ output_free(struct output *o)
 		return;
 	if (o->validator != NULL)
 		exec_cancel(o->validator);
-	if (o->notify != NULL)
-		notify_cancel(o->notify);
-	prover_cancel(o->prover);
+	output_tell_clear(o);
 	fswatch_free(o->fswatch);
 	file_discard(&o->stage);
 	loop_timer_free(o->settle_timer);
 	loop_timer_free(o->retry_timer);
-	loop_timer_free(o->proof_timer);
 	loop_timer_free(o->drift_timer);
 	template_free(o->template);
 	name_map_unref(o->offer.map);
@@ -573,6 +494,7 @@ output_report(const struct output *o, struct output_report *out)
 	strcpy(out->digest, o->record.digest);
 	out->since_wall_s = o->since_wall_s;
 	out->err = o->err;
+	out->guard_err = o->guard_err;
 	out->is_owed = o->record.is_owed;
 }
 

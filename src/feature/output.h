@@ -44,7 +44,7 @@ struct output_env {
 	const char *node, *domain, *template_dir, *state_dir;
 	/* After every change that a reader of the report would see; also from inside a call: note it. */
 	void (*changed)(struct output *o, void *arg);
-	/* A generation became the one that is served (or written, where nothing is asked for proof). */
+	/* A flip is served now (or told of, where nothing is asked for proof); once for each file. */
 	void (*landed)(struct output *o, void *arg);
 	void *arg;
 };
@@ -79,6 +79,7 @@ struct output_report {
 	char digest[FILE_DIGEST_SIZE];
 	int64_t since_wall_s; /* in this state */
 	struct err err; /* why it is not better than it is; ERR_NONE: it is as good as it gets */
+	struct err guard_err; /* why output_guarded_map() is kept out, in any state */
 	bool is_owed;
 	double seen_ms, written_ms,
 	    served_ms; /* of the last flip, from Consul's answer on; 0: never */

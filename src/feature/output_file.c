@@ -111,6 +111,12 @@ output_file_commit(struct output *o, uint64_t generation, struct err *e)
 	if (record_save(o->record_path, r, &unsaved) != 0)
 		log_warning("output %s: %s", o->config->name, unsaved.text);
 	result = file_commit(&o->stage, backup, e);
+	if (result != 0 && o->stage.temp_path == NULL) {
+		/* The new file is in place. To put the old one back would be a lie of our own. */
+		log_warning("output %s: a power cut may bring the file before back: %s",
+		    o->config->name, e->text);
+		result = 0;
+	}
 	if (result == 0) {
 		r->generation = generation;
 		strcpy(r->digest, o->new_digest);

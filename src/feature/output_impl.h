@@ -1,4 +1,7 @@
-/* output_impl.h: the inside of an output, shared by output.c (what to do) and output_file.c (the file). */
+/*
+ * output_impl.h: the inside of an output, shared by output.c (what goes into the file), output_file.c
+ * (the file on disk) and output_tell.c (its reader).
+ */
 #ifndef FEATURE_OUTPUT_IMPL_H
 #define FEATURE_OUTPUT_IMPL_H
 
@@ -13,28 +16,41 @@ struct output {
 	struct output_env env;
 	struct template *template;
 
-	enum output_state state;
+	enum output_state state; /* output_show() derives it, err and since */
 	int64_t since_wall_s;
 	struct err err;
 
 	/* the way of a map: offered -> (settle, guard) -> working -> (write) -> map */
 	struct output_offer offer; /* offer.map: the newest, not yet at work; NULL: none */
 	struct name_map *working, *map, *guarded;
+	struct err guard_err; /* why, while guarded is not NULL */
 	struct settle settle;
 	struct loop_timer *settle_timer;
 
-	/* at work; at most one of validator and notify runs */
+	/* at work */
 	struct file_stage stage;
 	char new_digest[FILE_DIGEST_SIZE];
 	struct exec *validator;
+	bool is_repair; /* working is map again, because the file is not what we left */
+	int64_t working_seen_us;
+	struct err failure; /* why the file is not what it should be */
+	struct loop_timer *retry_timer;
+	int64_t retry_ms;
+	struct loop_timer *drift_timer; /* the file was changed again too soon */
+	int64_t repaired_ms;
+
+	/* the reader of the file */
 	struct notify *notify;
 	struct prover *prover;
-	struct loop_timer *retry_timer; /* after a failure: the write, or the notification */
-	struct loop_timer *proof_timer; /* asks again now and then whether it is still served */
-	struct loop_timer *drift_timer; /* the file was changed again too soon */
+	struct name_map *told_before; /* what the reader may still have; NULL: the file's own map */
+	struct err trouble;           /* why it was not told, or does not prove it */
+	bool is_proven;
 	bool is_notify_failing; /* the last attempt did */
-	int64_t retry_ms, notified_ms, repaired_ms;
-	int64_t seen_us; /* of the map at work */
+	bool is_notify_late;    /* one more when the one under way is over: the file is newer */
+	struct loop_timer *tell_timer;  /* owed: again */
+	struct loop_timer *proof_timer; /* asks now and then whether it is still served */
+	int64_t tell_ms, notified_ms;
+	int64_t seen_us; /* of the file's map, until it landed; 0: landed, or no flip */
 
 	/* the file */
 	char *record_path;
@@ -45,6 +61,24 @@ struct output {
 	uint64_t served;
 	struct output_report totals;
 };
+
+/* After a failure: doubling from here. */
+#define OUTPUT_RETRY_MIN_MS 500
+#define OUTPUT_RETRY_MAX_MS 30000
+
+/* output.c */
+void output_show(struct output *o);                              /* derives the state */
+void output_set_map(struct name_map **slot, struct name_map *m); /* with references */
+int64_t output_back_off(int64_t *ms);                            /* this time's delay */
+void output_go_on(struct output *o); /* with an offer that waited for a child to end */
+
+/* output_tell.c */
+void output_tell_init(struct output *o);
+void output_tell_clear(struct output *o);
+/* There is a new file; before: the map of the one before, or NULL. */
+void output_tell_new(struct output *o, struct name_map *before);
+/* The file is as it was: only what is still owed, and the proof. */
+void output_tell_same(struct output *o);
 
 /* output_file.c */
 
