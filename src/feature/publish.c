@@ -37,6 +37,8 @@
 #define RETRY_MAX_MS 15000
 /* Between two writes: a burst of flips is one or two documents, not two hundred. */
 #define WRITE_PAUSE_MS 100
+/* The same document again, in case somebody deleted the key. */
+#define WRITE_AGAIN_MS 300000
 
 enum state { NONE, CREATING, READY, WRITING, RENEWING, FINISHING };
 
@@ -48,7 +50,8 @@ struct publisher {
 	struct kv_call *call;
 	struct loop_timer *timer; /* NONE: the next try. READY: the next renewal */
 	struct loop_timer *write_timer;
-	int64_t retry_ms, written_ms;
+	int64_t retry_ms, written_ms, renew_ms; /* when: last written, to be renewed next */
+	struct str published;                   /* what the key says; empty: not known */
 	int64_t failing_ms; /* since when nothing could be published; 0: it can */
 	bool is_touched;
 	struct err err;
@@ -74,6 +77,7 @@ fail(struct publisher *p, const struct err *e)
 	if (strcmp(p->err.text, e->text) != 0)
 		log_warning("cannot publish %s: %s", p->key, e->text);
 	p->err = *e;
+	str_reset(&p->published);
 	set_state(p, NONE);
 	p->is_touched = true;
 	loop_timer_set(p->timer, loop_jitter(p->retry_ms, 0.2));
@@ -83,10 +87,19 @@ fail(struct publisher *p, const struct err *e)
 static void
 ready(struct publisher *p)
 {
+	int64_t rest_ms = p->renew_ms - clock_mono_ms();
+
 	set_state(p, READY);
-	loop_timer_set(p->timer, loop_jitter(SESSION_RENEW_MS, 0.1));
+	/* A write does not prolong the session: however often we write, the renewal stays due. */
+	loop_timer_set(p->timer, rest_ms > 0 ? rest_ms : 0);
 	if (p->is_touched)
 		publisher_touch(p);
+}
+
+static void
+session_lives(struct publisher *p)
+{
+	p->renew_ms = clock_mono_ms() + loop_jitter(SESSION_RENEW_MS, 0.1);
 }
 
 static void
@@ -113,18 +126,26 @@ written(struct kv_answer *a, void *arg)
 static void
 write_now(struct publisher *p)
 {
-	struct str text = STR_INIT;
 	struct kv_op op = { .kind = KV_OP_LOCK, .key = p->key, .session = p->session };
+	struct str text = STR_INIT;
 
-	p->env.write(&text, p->env.arg);
-	op.value = str_text(&text);
-	op.value_len = text.len;
 	p->is_touched = false;
+	p->env.write(&text, p->env.arg);
+	/* Consul takes a write of the same value as a write, and a fleet would send it all day. */
+	if (text.len == p->published.len &&
+	    memcmp(str_text(&text), str_text(&p->published), text.len) == 0 &&
+	    clock_mono_ms() - p->written_ms < WRITE_AGAIN_MS) {
+		str_clear(&text);
+		return;
+	}
+	str_clear(&p->published);
+	p->published = text;
+	op.value = str_text(&p->published);
+	op.value_len = p->published.len;
 	p->written_ms = clock_mono_ms();
 	set_state(p, WRITING);
 	loop_timer_stop(p->timer);
 	p->call = kv_put_if(p->env.kv, &op, written, p);
-	str_clear(&text);
 }
 
 static void
@@ -159,6 +180,8 @@ created(struct kv_answer *a, void *arg)
 		return;
 	}
 	strcpy(p->session, a->session);
+	session_lives(p);
+	str_reset(&p->published);
 	if (file_replace_unsynced(p->session_path, p->session, strlen(p->session), 0600, &e) != 0)
 		log_warning("cannot remember the session: %s", e.text);
 	p->is_touched = true;
@@ -182,12 +205,14 @@ renewed(struct kv_answer *a, void *arg)
 
 	p->call = NULL;
 	p->env.contact(&a->err, p->env.arg);
-	if (a->err.code == ERR_NONE)
+	if (a->err.code == ERR_NONE) {
+		session_lives(p);
 		ready(p);
-	else if (a->err.code == ERR_NOT_FOUND)
+	} else if (a->err.code == ERR_NOT_FOUND) {
 		create(p);
-	else
+	} else {
 		fail(p, &a->err);
+	}
 }
 
 /* A session that we hold, or that the run before us held, lives on if it can. */
@@ -240,6 +265,7 @@ publisher_free(struct publisher *p)
 		kv_cancel(p->call);
 	loop_timer_free(p->timer);
 	loop_timer_free(p->write_timer);
+	str_clear(&p->published);
 	free(p->key);
 	free(p->session_path);
 	loop_defer_free(p->env.loop, p);
