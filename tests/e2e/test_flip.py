@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import time
 
-from conftest import Site
-from lib.daemon import Pointsmand, file_generation
+from conftest import Site, soak
+from lib.daemon import Pointsmand, file_generation, settle
+from lib.fake import FakeConsul
 from lib.proc import wait_for
 
 
@@ -58,6 +59,30 @@ def test_the_agent_publishes_what_it_serves(site):
     assert entry.get("Session"), "no session holds it: nobody could tell whether the agent lives"
     site.daemon.terminate()
     wait_for("the session ends", lambda: not site.api.json("GET", "/v1/kv/" + key)[0].get("Session"), 5)
+
+
+def test_the_session_is_renewed_under_flips(procs, consul):
+    """A write does not prolong a session. Fails when each write puts the renewal off: the session (30 s)
+    dies of an agent that is busy. At rest nothing is written at all."""
+    fake = FakeConsul(procs, consul.url).start()
+    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url})).start()
+
+    def session():
+        return site.api.json("GET", "/v1/kv/%sagents/%s" % (site.root, site.daemon.node))[0]["Session"]
+    first, began = wait_for("a session", session), time.monotonic()
+    while time.monotonic() < began + soak(90, 17):
+        site.flip("name-000")
+        settle(1)
+    renewals = sum(n for path, n in fake.stats()["paths"].items() if "/v1/session/renew/" in path)
+    assert renewals >= (time.monotonic() - began) // 17, fake.stats()["paths"]
+    assert session() == first
+    settle(1)
+    before = fake.stats()["paths"]
+    settle(soak(40, 4))
+    written = {p: n - before.get(p, 0) for p, n in fake.stats()["paths"].items()
+               if p.startswith("PUT ") and "renew" not in p}
+    assert not any(written.values()), written
+    site.check()
 
 
 def test_values_of_every_kind(site):

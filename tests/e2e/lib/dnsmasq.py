@@ -26,7 +26,7 @@ class Dnsmasq(Process):
         self.hosts, self.domain = str(hosts), domain
         # Called as in Debian: the agent takes the name of the process from it.
         self.pidfile = os.path.join(procs.dir, name + "-run", "dnsmasq.pid")
-        os.mkdir(os.path.dirname(self.pidfile))
+        os.makedirs(os.path.dirname(self.pidfile), exist_ok=True)
         self.downs = []  # [from, to]: when it could not answer
         super().__init__(procs, name, [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
