@@ -78,10 +78,11 @@ collect_nodes(const struct view *v, const char *prefix, struct raw_node **out)
 		const struct kv_entry *entry = &list->entries[i];
 		const char *key = tail_of(entry, prefix);
 
-		if (key != NULL && key[0] != '\0' && !entry->has_nul_key)
-			raw[n++] = (struct raw_node){
-				.node = key, .address = entry->value, .is_override = true
-			};
+		if (key != NULL && key[0] != '\0')
+			raw[n++] = (struct raw_node){ .node = key,
+				.address = entry->value,
+				.has_nul = kv_entry_has_nul(entry),
+				.is_override = true };
 	}
 	*out = raw;
 	return n;

@@ -56,11 +56,14 @@ load(const char *path)
 		fputs(str_text(&problems), stderr);
 		log_error("configuration: %s", e.text);
 	} else if (c->output_count == 0) {
-		log_error("%s: no output block: there is nothing to do", c->path);
+		log_error("%s: no output block: there is nothing to do",
+		    c->path != NULL ? c->path : CONFIG_DEFAULT_PATH);
 		config_free(c);
 		c = NULL;
 	}
 	str_clear(&problems);
+	if (c != NULL)
+		fputs(str_text(&c->warnings), stderr);
 	return c;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "feature/notify.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -88,10 +89,14 @@ out:
 static bool
 is_expected(const struct config_output *c, const char *comm)
 {
+	const char *base = strrchr(c->pidfile, '/') + 1;
+	size_t len = strlen(comm);
+
 	if (c->process != NULL)
 		return strcmp(comm, c->process) == 0;
+	/* "sh" is not what "shop.pid" is of. */
 	return strcmp(comm, "dnsmasq") == 0 ||
-	       (comm[0] != '\0' && strncmp(strrchr(c->pidfile, '/') + 1, comm, strlen(comm)) == 0);
+	       (len > 0 && strncmp(base, comm, len) == 0 && !isalnum((unsigned char)base[len]));
 }
 
 /* The name of the process, as in /proc/PID/comm. */

@@ -449,6 +449,7 @@ build_nodes(struct store *s)
 				continue;
 			raw[count++] = (struct raw_node){ .node = w.entry->key + prefix_len,
 				.address = w.entry->value,
+				.has_nul = kv_entry_has_nul(w.entry),
 				.is_override = true };
 		}
 	}

@@ -54,6 +54,12 @@ kv_list_sort(struct kv_list *l)
 	}
 }
 
+bool
+kv_entry_has_nul(const struct kv_entry *e)
+{
+	return e->has_nul_key || strlen(e->value) != e->value_len;
+}
+
 const struct kv_entry *
 kv_list_find(const struct kv_list *l, const char *key)
 {

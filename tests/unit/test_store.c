@@ -247,6 +247,24 @@ test_override_wins(void **state)
 	assert_string_equal(address_of(f, "a"), "10.9.9.9");
 }
 
+/* "10.9.9.9", a NUL, and more: an address that hides something is none. */
+static void
+test_hidden_bytes_are_no_address(void **state)
+{
+	struct fixture *f = *state;
+	struct kv_answer a;
+	bool is_news;
+
+	begin(f);
+	a = answer(
+	    11, CANARY " pointsman/names/a=db1 pointsman/names/b=db2 pointsman/nodes/db1=10.9.9.9");
+	a.list.entries[3].value = "10.9.9.9\0junk";
+	a.list.entries[3].value_len = 13;
+	store_feed_keys(f->store, 0, &a, false, &is_news);
+	assert_string_equal(address_of(f, "a"), "10.0.0.1");
+	assert_int_equal(store_map(f->store)->nodes->rejected_count, 1);
+}
+
 /* The canary is the bell: no map is built on an answer that rings before the hold was read. */
 static void
 test_canary_asks_for_the_hold(void **state)
@@ -340,6 +358,7 @@ main(void)
 		TEST(test_empty_answer_takes_nothing),
 		TEST(test_node_that_left_keeps_its_address),
 		TEST(test_override_wins),
+		TEST(test_hidden_bytes_are_no_address),
 		TEST(test_canary_asks_for_the_hold),
 		TEST(test_restart_remembers),
 		TEST(test_broken_state_gives_the_copy_before),
