@@ -30,10 +30,14 @@ class Strace(Process):
         return self
 
     def _is_attached(self):
+        with open("/proc/%d/status" % self.target) as f:
+            status = f.read()
+        # A call that the process was waiting in may have been deadly at once.
+        if "State:\tZ" in status:
+            return True
         if not self.is_alive():
             raise AssertionError("strace ended: " + self.log()[-500:])
-        with open("/proc/%d/status" % self.target) as f:
-            return "TracerPid:\t%d\n" % self.pid in f.read()
+        return "TracerPid:\t%d\n" % self.pid in status
 
     def detach(self):
         """Ends strace; the process goes on as it was."""
