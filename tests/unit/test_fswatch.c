@@ -71,6 +71,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 	char command[64];
 
+	umount2(f->dir, MNT_DETACH); /* of a test that failed half-way */
 	fswatch_free(f->watch);
 	assert_int_equal(f->fds, io_test_count_fds());
 	loop_free(f->loop);
