@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "base/mem.h"
 #include "consul_agent.h"
@@ -525,6 +526,17 @@ test_rights(void **state)
 	assert_int_equal(e.code, ERR_DENIED);
 }
 
+/* Stopped, and not just about to be: until then it may answer one more request. */
+static void
+freeze(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
 /* One of its own: this one is stopped, continued and killed. */
 static void
 test_consul_stops(void **state)
@@ -543,7 +555,7 @@ test_consul_stops(void **state)
 	kv_list_clear(&list);
 	kv_list(x->kv, "stop/", &watch, changed, &parked);
 	io_test_idle(x->loop, 100);
-	kill(consul_agent_pid(agent), SIGSTOP);
+	freeze(consul_agent_pid(agent));
 	kv_list(x->kv, "stop/", &brief, changed, &s);
 	assert_true(io_test_wait(x->loop, &s.count, 1, LIMIT_MS));
 	assert_int_equal(s.err.code, ERR_TIMEOUT);

@@ -839,6 +839,8 @@ test_dnsmasq(void **state)
 	assert_int_equal(ERR_UNAVAILABLE, r.err.code); /* no upstream: REFUSED */
 
 	kill(d.pid, SIGSTOP);
+	/* Stopped, and not just about to be: until then it may answer. */
+	assert_int_equal(d.pid, waitpid(d.pid, NULL, WUNTRACED));
 	r = ask(f, d.address, "maindb.test", DNS_TYPE_A, LIMIT_MS);
 	assert_int_equal(ERR_TIMEOUT, r.err.code);
 	kill(d.pid, SIGCONT);

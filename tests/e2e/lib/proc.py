@@ -15,6 +15,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 MARK = "POINTSMAN_E2E"
+LEAVING_S = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -194,11 +195,21 @@ class Procs:
                     pass
         for p in self.started:
             p.wait()
-        left = [(pid, command) for pid, command in self.leftovers(groups)]
+        left = self._leftovers_for(groups, LEAVING_S)
         for pid, _ in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self._leftovers_for(groups, LEAVING_S)
         self.started = []
         return left
+
+    def _leftovers_for(self, groups, limit):
+        """Who is still there after a moment to leave by itself, as a child of who just ended may."""
+        end = time.monotonic() + limit
+        while True:
+            left = self.leftovers(groups)
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(0.02)
