@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -458,22 +459,24 @@ survives_a_full_disk(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* A writer that never pauses, and a reader that looks until it has seen both often enough. */
 static void
 readers_see_whole_files(void **state)
 {
-	int status, seen_new = 0;
+	const int often = 50;
+	int status, seen_new = 0, seen_old = 0;
 	pid_t pid;
 
 	(void)state;
 	put(path, old_bytes, OLD_LEN);
 	if ((pid = fork()) == 0) {
-		for (int i = 0; i < 100; i++) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
 			file_replace(path, new_bytes, NEW_LEN, 0644, NULL);
 			file_replace(path, old_bytes, OLD_LEN, 0644, NULL);
 		}
-		_exit(0);
 	}
-	while (waitpid(pid, &status, WNOHANG) == 0) {
+	while (seen_new < often || seen_old < often) {
 		struct str s = STR_INIT;
 		struct err e = { 0 };
 		bool is_new;
@@ -483,11 +486,12 @@ readers_see_whole_files(void **state)
 		is_new = s.len == NEW_LEN;
 		assert_true(is_new || s.len == OLD_LEN);
 		assert_memory_equal(s.data, is_new ? new_bytes : old_bytes, s.len);
-		seen_new += is_new;
+		*(is_new ? &seen_new : &seen_old) += 1;
 		str_clear(&s);
 	}
-	assert_int_equal(status, 0);
-	assert_true(seen_new > 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
 static void
