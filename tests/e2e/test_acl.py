@@ -7,7 +7,7 @@ from conftest import Site, soak
 from lib.consul import Consul
 from lib.daemon import settle
 
-PAUSE = soak(60, 4)  # long enough for two consistent reads 2 s apart, after a re-read each 2 s
+PAUSE = soak(60, 1)  # when it is said, two consistent reads 2 s apart have been made already
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ class AclSite(Site):
     def __init__(self, procs, server):
         self.secret = "5a4c1ae6-7ef4-4d0a-9c0b-%012d" % (Site._count + 1000)
         self.policy = None
-        super().__init__(procs, server, token=self.secret, agent={"max-silence": "2s"})
+        super().__init__(procs, server, token=self.secret, agent={"max-silence": "1s"})
         self.policy = server.api.json("PUT", "/v1/acl/policy", {
             "Name": "agent-%d" % self.id, "Rules": self.rules()})["ID"]
         self.make_token()

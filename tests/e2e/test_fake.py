@@ -6,7 +6,7 @@ from lib.daemon import settle
 from lib.fake import FakeConsul
 
 KV, CATALOG, ANY = r"GET /v1/kv/\S*names|GET /v1/kv/\S*recurse", r"GET /v1/catalog", r"^GET "
-PAUSE = soak(20, 1.2)
+PAUSE = soak(20, 0.6)
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def place(module_procs, consul):
     """One agent that goes through all of it, as it would in production."""
     fake = FakeConsul(module_procs, consul.url).start()
     server = type("Behind", (), {"api": consul.api, "url": fake.url})
-    site = Site(module_procs, server, agent={"max-silence": "3s"})
+    site = Site(module_procs, server, agent={"max-silence": "1s"})
     site.start(hammer=False)
     site.fake = fake
     return site
@@ -80,7 +80,6 @@ def test_fault(site, fault):
     settle(PAUSE)
     if is_problem:
         site.daemon.until("it is said", lambda s: s["problems"], 15)
-    settle(0.5)
     stats = site.fake.stats()
     assert stats["spoilt"] > spoilt, "the fault was never met"
     assert stats["spoilt"] - spoilt < 60, "%d questions in %.1f s" % (stats["spoilt"] - spoilt, PAUSE)

@@ -8,7 +8,7 @@ from lib.daemon import settle
 from lib.proc import wait_for
 from test_catalog import guarded_digest
 
-PAUSE = soak(30, 4)
+PAUSE = soak(30, 1)
 
 
 def test_the_whole_prefix_is_deleted(site):
