@@ -120,6 +120,7 @@ agent_read_hold(struct agent *a)
 	if (a->hold_call != NULL || loop_timer_is_set(a->hold_timer))
 		return;
 	key = config_key(a->config, "hold");
+	store_ask_hold(a->store);
 	a->hold_call = kv_list(a->kv, key, &r, hold_done, a);
 	free(key);
 }

@@ -42,8 +42,8 @@ struct store {
 	bool was_catalog_fed, was_hold_fed;
 
 	struct canary canary;
-	uint64_t canary_index,
-	    hold_canary_index; /* modify_index of the canary: now, at the last hold */
+	/* modify_index of the canary: now, when hold was asked for, when hold was read */
+	uint64_t canary_index, asked_canary_index, hold_canary_index;
 	bool was_canary_seen;
 
 	struct name_map *map, *good;
@@ -337,6 +337,12 @@ store_nodes_failed(struct store *s)
 		s->was_catalog_fed = true;
 }
 
+void
+store_ask_hold(struct store *s)
+{
+	s->asked_canary_index = s->canary_index;
+}
+
 bool
 store_feed_hold(struct store *s, struct kv_answer *a)
 {
@@ -349,7 +355,7 @@ store_feed_hold(struct store *s, struct kv_answer *a)
 	s->hold = a->list;
 	a->list = (struct kv_list){ 0 };
 	s->was_hold_fed = true;
-	s->hold_canary_index = s->canary_index;
+	s->hold_canary_index = s->asked_canary_index;
 	if (is_changed) {
 		hold_set_clear(&s->holds);
 		hold_set_load(&s->holds, &s->hold, s->hold_key);

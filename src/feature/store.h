@@ -35,6 +35,8 @@ const char *store_prefix(const struct store *s, size_t feed);
 size_t store_feed_keys(
     struct store *s, size_t feed, struct kv_answer *a, bool is_consistent, bool *is_news);
 void store_feed_nodes(struct store *s, struct kv_answer *a, bool *is_news);
+/* A read of hold begins: a canary that is rewritten from now on is not covered by its answer. */
+void store_ask_hold(struct store *s);
 /* Returns whether anything changed. */
 bool store_feed_hold(struct store *s, struct kv_answer *a);
 /* The catalog cannot be read: go on with the nodes we know, if we know any. */

@@ -67,6 +67,7 @@ feed_hold(struct fixture *f, const char *pairs)
 {
 	struct kv_answer a = answer(1, pairs);
 
+	store_ask_hold(f->store);
 	store_feed_hold(f->store, &a);
 	kv_answer_clear(&a);
 }
@@ -345,11 +346,33 @@ test_same_answer_is_no_news(void **state)
 	assert_int_equal(store_map(f->store)->generation, 10);
 }
 
+/* The bell rings while hold is being read: that answer may be from before the hold. */
+static void
+test_bell_during_a_read_of_hold(void **state)
+{
+	struct fixture *f = *state;
+	struct kv_answer names = answer(2, CANARY " pointsman/names/a=db1"), hold = answer(2, "");
+	bool is_news;
+
+	begin(f);
+	store_ask_hold(f->store);
+	for (size_t i = 0; i < names.list.count; i++)
+		names.list.entries[i].modify_index = 2;
+	store_feed_keys(f->store, 0, &names, false, &is_news);
+	store_feed_hold(f->store, &hold);
+	assert_true(store_wants_hold(f->store));
+	feed_hold(f, "pointsman/hold=x");
+	assert_false(store_wants_hold(f->store));
+	kv_answer_clear(&names);
+	kv_answer_clear(&hold);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_bell_during_a_read_of_hold, setup, teardown),
 		TEST(test_one_prefix_covers_names_and_nodes),
 		TEST(test_nothing_before_all_is_read),
 		TEST(test_missing_key_stays),
