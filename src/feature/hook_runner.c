@@ -5,7 +5,8 @@
  * the document says that it was cut).
  *
  * A hook that fails is tried again with the same document, less and less often, HOOK_TRIES times in
- * all, or until a newer event brings it a better one.
+ * all. A newer event is tried at once and has HOOK_TRIES of its own. The log has a line when a hook
+ * begins to fail and one when a document is given up; why it fails is among the problems.
  */
 #include "feature/hook_runner.h"
 
@@ -38,7 +39,7 @@ struct hook {
 	enum hook_event running_event;
 	struct exec *exec;
 	struct loop_timer *retry_timer;
-	unsigned tries;
+	unsigned tries;         /* of the document that runs, or ran last */
 	char why[ERR_TEXT_MAX]; /* of the last failure, "" after a success */
 };
 
@@ -120,10 +121,13 @@ run_failed(struct hook *h, const char *why)
 {
 	struct slot *s = &h->waiting[h->running_event];
 
+	h->tries++;
+	if (h->why[0] == '\0')
+		log_warning("hook %s: %s; tried again", h->config->name, why);
 	snprintf(h->why, sizeof(h->why), "%s", why);
-	log_warning("hook %s: %s (attempt %u of %d)", h->config->name, why, h->tries, HOOK_TRIES);
 	if (s->document != NULL) {
 		merge(h->running.document, s->document);
+		h->tries = 0;
 	} else if (h->tries < HOOK_TRIES) {
 		*s = h->running;
 		h->running.document = NULL;
@@ -173,7 +177,6 @@ run(struct hook *h)
 	str_addc(&input, '\n');
 	spec.input = input.data;
 	spec.input_len = input.len;
-	h->tries++;
 	h->exec = exec_start(h->runner->loop, &spec, run_done, h);
 	str_clear(&input);
 }
@@ -209,6 +212,8 @@ hook_runner_fire(
 		json_t *copy = json_deep_copy(document);
 
 		put_waiting(h, event, generation, copy);
+		if (h->exec == NULL)
+			h->tries = 0;
 		json_decref(copy);
 		loop_timer_set(h->retry_timer, 0);
 	}
