@@ -1,6 +1,6 @@
 /*
- * test_publish.c: feature/publish.c against the file store. Its timers run a hundred times as fast
- * (--wrap): a renewal is due every 150 ms.
+ * test_publish.c: feature/publish.c against the file store. Clock and timers run a hundred times as
+ * fast (--wrap): a renewal is due every 150 ms.
  */
 #include "feature/publish.h"
 #include "io_test.h"
@@ -9,6 +9,8 @@ static int writes, renewals, sessions;
 
 void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
 void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
+int64_t __real_clock_mono_ms(void);
+int64_t __wrap_clock_mono_ms(void);
 struct kv_call *__real_kv_put_if(
     struct kv *kv, const struct kv_op *op, kv_done_fn *done, void *arg);
 struct kv_call *__wrap_kv_put_if(
@@ -22,11 +24,16 @@ struct kv_call *__real_kv_session_create(
 struct kv_call *__wrap_kv_session_create(
     struct kv *kv, const struct kv_session_spec *s, kv_done_fn *done, void *arg);
 
-/* The store's own timers (the end of a session after 30 s) keep their time. */
 void
 __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
 {
-	__real_loop_timer_set(t, delay_ms < 20000 ? delay_ms / 100 : delay_ms);
+	__real_loop_timer_set(t, delay_ms / 100);
+}
+
+int64_t
+__wrap_clock_mono_ms(void)
+{
+	return __real_clock_mono_ms() * 100;
 }
 
 struct kv_call *
@@ -58,6 +65,13 @@ struct fixture {
 	struct publisher *publisher;
 	int document;
 };
+
+/* io_test_wait() has the fast clock, too. */
+static void
+idle(struct fixture *f, int64_t real_ms)
+{
+	io_test_idle(f->loop, 100 * real_ms);
+}
 
 static void
 write_document(struct str *out, void *arg)
@@ -103,8 +117,8 @@ setup(void **state)
 	f.kv = kv_new(f.loop, &c, &e);
 	assert_non_null(f.kv);
 	f.publisher = new_publisher(&f, 0);
-	assert_true(io_test_wait(f.loop, &writes, 1, 3000));
-	io_test_idle(f.loop, 50);
+	assert_true(io_test_wait(f.loop, &writes, 1, 300000));
+	idle(&f, 50);
 	*state = &f;
 	return 0;
 }
@@ -131,12 +145,12 @@ test_same_document_is_not_written(void **state)
 
 	for (int i = 0; i < 10; i++) {
 		publisher_touch(f->publisher);
-		io_test_idle(f->loop, 10);
+		idle(f, 10);
 	}
 	assert_int_equal(writes, 1);
 	f->document++;
 	publisher_touch(f->publisher);
-	assert_true(io_test_wait(f->loop, &writes, 2, 3000));
+	assert_true(io_test_wait(f->loop, &writes, 2, 300000));
 }
 
 /* Flips every few seconds for an hour: the session must not die of it. */
@@ -148,7 +162,7 @@ test_writes_do_not_put_off_the_renewal(void **state)
 	for (int i = 0; i < 50; i++) {
 		f->document++;
 		publisher_touch(f->publisher);
-		io_test_idle(f->loop, 20);
+		idle(f, 20);
 	}
 	assert_true(writes > 10);
 	assert_true(renewals >= 3);
@@ -162,7 +176,7 @@ test_two_agents_with_one_name(void **state)
 	struct fixture *f = *state;
 	struct publisher *other = new_publisher(f, 1);
 
-	io_test_idle(f->loop, 500);
+	idle(f, 500);
 	assert_int_equal(sessions, 2);
 	publisher_free(f->publisher);
 	f->publisher = other;
