@@ -1,7 +1,8 @@
 /*
  * problems.c: one function a part of the agent, each adding what it sees. The words of a problem hold
- * no number that changes by itself (an age, a counter): the same problem keeps the same words, so
- * that it is logged and hooked once.
+ * no number that changes by itself (an age, a counter), and what may change while it lasts (the text
+ * of an error) stands behind ": ". Up to there it is the same problem, and is logged and hooked once:
+ * otherwise a hook whose message has the time in it would be called for its own failure, for ever.
  */
 #include "daemon/problems.h"
 
@@ -157,7 +158,7 @@ collect_output(const struct output *o, struct problems *p)
 	if (r.state == OUTPUT_GUARDED)
 		collect_guarded(o, &r, p);
 	else if (r.state == OUTPUT_FAILED)
-		add(p, CRITICAL, mem_printf("output %s: %s", name, r.err.text),
+		add(p, CRITICAL, mem_printf("output %s failed: %s", name, r.err.text),
 		    "its file keeps the generation it has; it is tried again by itself",
 		    "mend the cause; nothing else is needed");
 	else if (r.err.code != ERR_NONE)
@@ -202,14 +203,39 @@ problems_clear(struct problems *p)
 	*p = (struct problems){ 0 };
 }
 
+static size_t
+fixed_len(const char *what)
+{
+	const char *colon = strstr(what, ": ");
+
+	return colon != NULL ? (size_t)(colon - what) : strlen(what);
+}
+
 bool
 problems_has(const struct problems *p, const char *what)
 {
+	size_t len = fixed_len(what);
+
 	for (size_t i = 0; i < p->count; i++) {
-		if (strcmp(p->list[i].what, what) == 0)
+		if (fixed_len(p->list[i].what) == len && memcmp(p->list[i].what, what, len) == 0)
 			return true;
 	}
 	return false;
+}
+
+json_t *
+problems_to_short_json(const struct problems *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->count && i < PROBLEMS_SHORT; i++) {
+		const struct problem *one = &p->list[i];
+
+		json_array_append_new(list,
+		    json_pack("{s:s, s:o}", "severity", one->is_critical ? "critical" : "warning",
+			"what", json_printable(one->what, strlen(one->what))));
+	}
+	return list;
 }
 
 json_t *

@@ -27,8 +27,11 @@ struct problems {
 
 void problems_collect(const struct agent *a, struct problems *out);
 void problems_clear(struct problems *p);
-/* Whether a problem with these words is in the list. */
+/* Whether it is in the list, perhaps with another text behind its first ": ". */
 bool problems_has(const struct problems *p, const char *what);
 json_t *problems_to_json(const struct problems *p);
+/* The first PROBLEMS_SHORT of them, without why and do: every agent writes it into the KV. */
+#define PROBLEMS_SHORT 10
+json_t *problems_to_short_json(const struct problems *p);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "daemon/agent.h"
 
-/* Of a guarded map, and of rejected names, this many are named in agents/<node>. */
+/* Of a guarded map this many changes are named. */
 #define DOCUMENT_NAMES_MAX 50
 
 static json_t *
@@ -181,11 +181,9 @@ void
 report_add_document(const struct agent *a, struct str *out)
 {
 	struct name_map *m = a->offered;
-	json_t *problems = problems_to_json(&a->problems), *j;
 	size_t last_known = 0;
+	json_t *j;
 
-	while (json_array_size(problems) > DOCUMENT_NAMES_MAX)
-		json_array_remove(problems, json_array_size(problems) - 1);
 	for (size_t i = 0; m != NULL && i < m->nodes->count; i++)
 		last_known += m->nodes->nodes[i].is_last_known;
 	j = json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:o, s:{s:I, s:I, s:I}, s:o, s:b, s:o}",
@@ -196,7 +194,7 @@ report_add_document(const struct agent *a, struct str *out)
 	    (json_int_t)(m != NULL ? m->count : 0), "rejected",
 	    (json_int_t)(m != NULL ? m->rejected_total : 0), "last_known", (json_int_t)last_known,
 	    "guarded", guarded_json(a), "hold", store_holds(a->store)->is_everything, "problems",
-	    problems);
+	    problems_to_short_json(&a->problems));
 	json_write(out, j);
 	json_decref(j);
 }
