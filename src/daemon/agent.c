@@ -53,28 +53,11 @@ fire_changes(struct agent *a, const struct name_map *before, const struct name_m
 	free(changes);
 }
 
-/* The offered map is good once no output keeps it out and at least one has it in its file. */
-static bool
-is_offered_good(const struct agent *a)
-{
-	bool is_anywhere = false;
-
-	for (size_t i = 0; i < a->output_count; i++) {
-		struct output_report r;
-
-		output_report(a->outputs[i], &r);
-		if (output_map(a->outputs[i]) == a->offered)
-			is_anywhere = true;
-		else if (r.state != OUTPUT_FAILED)
-			return false;
-	}
-	return is_anywhere;
-}
-
 static void
 settle_good(struct agent *a)
 {
-	if (a->offered == NULL || store_good_map(a->store) == a->offered || !is_offered_good(a))
+	if (a->offered == NULL || store_good_map(a->store) == a->offered ||
+	    !output_is_good_map(a->outputs, a->output_count, a->offered))
 		return;
 	fire_changes(a, store_good_map(a->store), a->offered);
 	store_set_good(a->store, a->offered);
@@ -257,6 +240,35 @@ make_outputs(struct agent *a, struct err *e)
 		if (a->outputs[i] == NULL)
 			return -1;
 		a->output_count++;
+	}
+	return 0;
+}
+
+static void
+ignore(struct output *o, void *arg)
+{
+	(void)o;
+	(void)arg;
+}
+
+int
+agent_check(struct loop *l, const struct config *c, struct err *e)
+{
+	const struct output_env env = { l, "", c->agent.domain, c->agent.template_dir,
+		c->agent.state_dir, ignore, ignore, NULL };
+	struct kv_config config;
+	struct kv *kv;
+
+	config_kv(c, &config);
+	if ((kv = kv_new(l, &config, e)) == NULL)
+		return -1;
+	kv_free(kv);
+	for (size_t i = 0; i < c->output_count; i++) {
+		struct output *o = output_new(&c->outputs[i], &env, e);
+
+		if (o == NULL)
+			return -1;
+		output_free(o);
 	}
 	return 0;
 }

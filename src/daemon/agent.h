@@ -65,6 +65,8 @@ struct agent {
  */
 struct agent *agent_new(struct loop *l, struct config *config, struct err *e);
 void agent_start(struct agent *a);
+/* Whether the parts that can be tried beside a running agent can be made: KV client and outputs. */
+int agent_check(struct loop *l, const struct config *config, struct err *e);
 /* The configuration on disk is not usable: a problem until the next reload. */
 void agent_refuse_reload(struct agent *a, const char *why);
 /* Ends the session, so that others see us leave at once; done comes from the loop, within 2 s. */

@@ -5,8 +5,9 @@
  *   HUP        read the configuration again: a bad one is refused and the old one stays
  *
  * A reload builds a new agent beside the old one's ashes, because the address of the HTTP server can
- * only be bound once; what the old one knew is on disk and in the files. When the new one cannot be
- * built after all, the old configuration is started again.
+ * only be bound once; what the old one knew is on disk and in the files. What can be tried before is
+ * (templates, directories, certificates): then the old agent does not notice a bad configuration.
+ * When the new one cannot be built after all, the old configuration is started again.
  */
 #include <config.h>
 
@@ -32,6 +33,7 @@ struct daemon {
 	struct sdnotify *sd;
 	struct config *next; /* during a reload */
 	bool is_reloading, is_ending;
+	bool is_reload_due; /* asked for during a reload, which may have read the file before */
 	int exit_code;
 };
 
@@ -100,6 +102,8 @@ terminate(void *arg)
 		agent_finish(d->agent, ended, d);
 }
 
+static void reload(void *arg);
+
 /* The old agent has let go: the new configuration, or the old one again. */
 static void
 reload_finished(void *arg)
@@ -136,18 +140,31 @@ reload_finished(void *arg)
 	}
 	d->next = NULL;
 	sdnotify_ready(d->sd);
+	if (d->is_reload_due && d->agent != NULL)
+		reload(d);
 }
 
 static void
 reload(void *arg)
 {
 	struct daemon *d = arg;
+	struct err e;
 
-	if (d->is_reloading || d->is_ending)
+	if (d->is_ending)
+		return;
+	d->is_reload_due = d->is_reloading;
+	if (d->is_reloading)
 		return;
 	if ((d->next = load(d->config_path)) == NULL) {
 		log_error("reload refused, the old configuration stays");
 		agent_refuse_reload(d->agent, "pointsman config check says why");
+		return;
+	}
+	if (agent_check(d->loop, d->next, &e) != 0) {
+		log_error("reload refused, the old configuration stays: %s", e.text);
+		agent_refuse_reload(d->agent, e.text);
+		config_free(d->next);
+		d->next = NULL;
 		return;
 	}
 	sdnotify_reloading(d->sd);

@@ -208,17 +208,24 @@ once_run(struct loop *l, const struct config *c, struct kv_answer *names, struct
 	o.store = store_new(c, &lost);
 	if (lost.code != ERR_NONE)
 		str_addf(report, "the state of before is lost: %s\n", lost.text);
-	if ((o.kv = kv_new(l, &kv, e)) == NULL || make_outputs(&o, e) != 0)
+	if ((o.kv = kv_new(l, &kv, e)) == NULL || make_outputs(&o, e) != 0) {
+		e->code = ERR_CONFIG;
 		goto out;
+	}
 	if (read_all(&o, names, e) != 0)
 		goto out;
 	offer_and_wait(&o);
-	if (!tell(&o, report)) {
+	result = tell(&o, report) ? 0 : -1;
+	if (result != 0)
 		err_set(e, ERR_CONFLICT, "not every output serves the newest generation");
-		goto out;
+	/* The others landed: the next run compares with what they have. */
+	if (output_is_good_map(o.outputs, o.count, store_map(o.store)))
+		store_set_good(o.store, store_map(o.store));
+	if (store_is_dirty(o.store) && store_save(o.store, result == 0 ? e : &lost) != 0) {
+		if (result == 0)
+			e->code = ERR_CONFLICT;
+		result = -1;
 	}
-	store_set_good(o.store, store_map(o.store));
-	result = store_is_dirty(o.store) ? store_save(o.store, e) : 0;
 out:
 	for (size_t i = 0; i < o.count; i++)
 		output_free(o.outputs[i]);

@@ -509,3 +509,17 @@ output_guarded_map(const struct output *o)
 {
 	return o->guarded;
 }
+
+bool
+output_is_good_map(struct output *const *outputs, size_t count, const struct name_map *offered)
+{
+	bool is_anywhere = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (outputs[i]->map == offered)
+			is_anywhere = true;
+		else if (outputs[i]->state != OUTPUT_FAILED)
+			return false;
+	}
+	return is_anywhere;
+}

@@ -92,5 +92,8 @@ void output_report(const struct output *o, struct output_report *out);
 /* The map that is in the file, and the one that the guard keeps out (NULL: none). */
 struct name_map *output_map(const struct output *o);
 struct name_map *output_guarded_map(const struct output *o);
+/* An offered map is good once no output keeps it out and at least one has it in its file. */
+bool output_is_good_map(
+    struct output *const *outputs, size_t count, const struct name_map *offered);
 
 #endif

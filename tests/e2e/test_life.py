@@ -110,7 +110,9 @@ def test_reload_with_a_good_configuration(site):
 
 @pytest.mark.parametrize("what", ["syntax", "unknown key", "missing template", "missing file", "bad value"])
 def test_reload_with_a_bad_configuration(site, what):
-    """Refused, said, and the old one stays in force."""
+    """Refused, said, and the old one stays in force: the same agent goes on, untouched."""
+    settle(1.1)  # since is in seconds
+    since = site.daemon.status()["since"]
     good = site.daemon.config.text()
     bad = {"syntax": good + "\noutput {{{", "unknown key": good.replace("agent {", "agent {\n  colour = 1"),
            "missing template": good.replace("hosts.mustache", "nowhere.mustache"),
@@ -122,6 +124,7 @@ def test_reload_with_a_bad_configuration(site, what):
             f.write(bad)
     site.daemon.signal(signal.SIGHUP)
     site.daemon.wait_problem("config|reload", 5)
+    assert site.daemon.status()["since"] == since
     site.flip("name-002")
     site.daemon.write_config()
     site.daemon.signal(signal.SIGHUP)
