@@ -1,9 +1,11 @@
 /*
- * test_publish.c: feature/publish.c against the file store. Clock and timers run a hundred times as
- * fast (--wrap): a renewal is due every 150 ms.
+ * test_publish.c: feature/publish.c against the file store. Clock and timers run FAST times as fast
+ * (--wrap): a renewal is due every 750 ms.
  */
 #include "feature/publish.h"
 #include "io_test.h"
+
+#define FAST 20
 
 static int writes, renewals, sessions;
 
@@ -27,13 +29,13 @@ struct kv_call *__wrap_kv_session_create(
 void
 __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
 {
-	__real_loop_timer_set(t, delay_ms / 100);
+	__real_loop_timer_set(t, delay_ms / FAST);
 }
 
 int64_t
 __wrap_clock_mono_ms(void)
 {
-	return __real_clock_mono_ms() * 100;
+	return __real_clock_mono_ms() * FAST;
 }
 
 struct kv_call *
@@ -70,7 +72,7 @@ struct fixture {
 static void
 idle(struct fixture *f, int64_t real_ms)
 {
-	io_test_idle(f->loop, 100 * real_ms);
+	io_test_idle(f->loop, FAST * real_ms);
 }
 
 static void
@@ -117,7 +119,7 @@ setup(void **state)
 	f.kv = kv_new(f.loop, &c, &e);
 	assert_non_null(f.kv);
 	f.publisher = new_publisher(&f, 0);
-	assert_true(io_test_wait(f.loop, &writes, 1, 300000));
+	assert_true(io_test_wait(f.loop, &writes, 1, FAST * 3000));
 	idle(&f, 50);
 	*state = &f;
 	return 0;
@@ -150,7 +152,7 @@ test_same_document_is_not_written(void **state)
 	assert_int_equal(writes, 1);
 	f->document++;
 	publisher_touch(f->publisher);
-	assert_true(io_test_wait(f->loop, &writes, 2, 300000));
+	assert_true(io_test_wait(f->loop, &writes, 2, FAST * 3000));
 }
 
 /* Flips every few seconds for an hour: the session must not die of it. */
@@ -159,13 +161,13 @@ test_writes_do_not_put_off_the_renewal(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 100; i++) {
 		f->document++;
 		publisher_touch(f->publisher);
 		idle(f, 20);
 	}
 	assert_true(writes > 10);
-	assert_true(renewals >= 3);
+	assert_true(renewals >= 2);
 	assert_int_equal(sessions, 1);
 }
 
