@@ -176,6 +176,7 @@ keep_absent(struct absent **kept, size_t *count, const struct kv_entry *entry, u
 	*kept = mem_grow(*kept, *count + 1, sizeof(**kept));
 	a = &(*kept)[(*count)++];
 	*a = (struct absent){ .entry = *entry, .misses = misses };
+	a->entry.session = ""; /* that of entry belongs to its list */
 	a->entry.key = mem_strdup(entry->key);
 	a->entry.value = mem_alloc(entry->value_len + 1);
 	memcpy((char *)a->entry.value, entry->value, entry->value_len);

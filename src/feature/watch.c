@@ -202,6 +202,10 @@ read_now(struct watch *w)
 {
 	const struct kv_read r = { .is_consistent = true, .limit_ms = READ_LIMIT_MS };
 
+	/* A check that is under way asked a store that may since have been wiped or restored. */
+	if (w->check != NULL)
+		kv_cancel(w->check);
+	w->check = NULL;
 	set_state(w, WATCH_READING);
 	w->call = start_read(w, &r, read_done);
 }
