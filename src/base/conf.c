@@ -414,6 +414,7 @@ static struct conf_entry *
 read_text(struct request *q, const char *path, char *text, size_t len)
 {
 	struct reading r = { .conf = q->conf, .blocks = q->blocks, .problems = q->problems };
+	size_t told = q->problems->len;
 	enum conf_text prepared;
 	locale_t c_locale, old;
 
@@ -428,6 +429,10 @@ read_text(struct request *q, const char *path, char *text, size_t len)
 		read_once(text);
 	while (r.is_new);
 	reading = NULL;
+	/* The parser gave up within a block and none of its messages was one for the operator. */
+	if (r.open_count > 0 && q->problems->len == told)
+		conf_problem(q->problems, &r.open[r.open_count - 1].entry->where,
+		    "something in this block, or its end, cannot be understood");
 	uselocale(old);
 	freelocale(c_locale);
 	for (size_t i = 0; i < r.learned_count; i++) {

@@ -193,6 +193,16 @@ nested_blocks_are_marked(void **state)
 	    "1 deeper 'y' nested { 3 z=1 }");
 }
 
+/* Found by the fuzzer: libconfuse gives up here, and none of what it says is for an operator. */
+static void
+a_block_given_up_in_silence_is_told(void **state)
+{
+	(void)state;
+	assert_non_null(
+	    strstr(read_text("titled x { list = { a, # c\n \"%f\" }\n  ${X}}:/ += b /* */\n"),
+		"something in this block, or its end, cannot be understood"));
+}
+
 static void
 a_slip_ends_the_reading_but_not_what_was_read(void **state)
 {
@@ -397,6 +407,7 @@ main(void)
 		cmocka_unit_test(a_chain_of_includes_has_an_end),
 		cmocka_unit_test(a_tree_of_includes_has_an_end),
 		cmocka_unit_test(bad_files_do_not_spoil_the_next_reading),
+		cmocka_unit_test(a_block_given_up_in_silence_is_told),
 		cmocka_unit_test(many_unknown_keys_have_an_end),
 	};
 
