@@ -31,6 +31,33 @@ ROOT = "fleet/"
 IDLE = 20.0  # seconds: more than a session's renewal (15 s)
 
 
+class InotifyLimit:
+    """Each agent watches its file with an inotify instance, and Linux gives one user 128 of them: enough
+    for a host, not for a fleet on one. Raised while this runs, if we may."""
+
+    PATH = "/proc/sys/fs/inotify/max_user_instances"
+
+    def __init__(self, need):
+        with open(self.PATH) as f:
+            self.before = int(f.read())
+        self.need = need
+
+    def __enter__(self):
+        if self.before < self.need:
+            self.write(self.need)
+
+    def __exit__(self, *_):
+        if self.before < self.need:
+            self.write(self.before)
+
+    def write(self, value):
+        try:
+            with open(self.PATH, "w") as f:
+                f.write(str(value))
+        except OSError:
+            sys.exit("%s is %d and has to be %d: run this as root" % (self.PATH, self.before, self.need))
+
+
 class Traffic:
     """Requests and bytes of all connections to the servers' HTTP ports, since they were opened."""
 
@@ -167,14 +194,16 @@ def main():
     procs = Procs(base)
     try:
         fleet = Fleet(args, procs)
+        limit = InotifyLimit(max(fleets) + 100)
         print("%d names, %d flips a fleet, three Consul servers and all agents on this machine" % (
             args.names, args.flips))
         print("  %6s %19s %9s %9s %9s %8s %6s %7s" % (
             "", "last ack, ms", "a flip:", "kB", "kB", "at rest", "", "RSS MB"))
         print("  %6s %9s %9s %9s %9s %9s %8s %6s %7s" % (
             "agents", "median", "worst", "requests", "asked", "answered", "req/s", "conns", "median"))
-        for size in fleets:
-            fleet.measure(size)
+        with limit:
+            for size in fleets:
+                fleet.measure(size)
         if len(fleets) > 1:
             fleet.extrapolate(5000)
     finally:
