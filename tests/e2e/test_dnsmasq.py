@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import soak
+from conftest import Site, soak
 from lib.daemon import settle
 from lib.proc import Process, wait_for
 from lib.strace import Strace
@@ -51,6 +51,21 @@ def test_restarted(site):
         site.dnsmasq.start()
         site.flip("name-001", limit=15)
     site.check()
+
+
+def test_it_reads_another_file(procs, consul):
+    """Alive, signalled, and serving something else: written, never served, and it is said.
+
+    Fails when a signal that was delivered is taken for the proof."""
+    other = os.path.join(procs.dir, "another-hosts")
+    site = Site(procs, consul, hosts=other)
+    site.dnsmasq.start()
+    site.daemon.start()
+    site.daemon.until("it is said", lambda s: s["problems"], 10)
+    assert os.path.exists(other)
+    for _ in range(20):
+        assert site.daemon.output()["state"] == "written"
+        settle(0.1)
 
 
 def test_restarted_with_an_old_file(site):

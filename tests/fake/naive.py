@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An agent as everybody writes it first: it believes whatever Consul says.
 
-The tests of tests/e2e are run against it once in a while (make naive): each test of the fault list must
+The tests of tests/e2e are run against it once in a while: each test of the fault list must
 fail here, or it proves nothing. It reads pointsmand's configuration and serves /v1/status, watches the
 names and the nodes, joins them, writes the file and signals the pidfile's process: no guard, no canary,
 no second read, no memory of nodes, no proof, no check of names. Only what would harm the machine that
