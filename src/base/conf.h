@@ -18,12 +18,12 @@
 #include "base/str.h"
 
 #define CONF_FILE_MAX (256u << 10) /* bytes of a file: some three thousand blocks */
-#define CONF_FILES_MAX 64	   /* with what is included, all together */
+#define CONF_FILES_MAX 64          /* with what is included, all together */
 #define CONF_INCLUDE_DEPTH_MAX 8
 
 struct conf_where {
 	const char *file; /* NULL: the text says it */
-	unsigned line;	  /* 0: the file as a whole */
+	unsigned line;    /* 0: the file as a whole */
 };
 
 struct conf_entry {
@@ -35,7 +35,7 @@ struct conf_entry {
 	size_t count;
 	bool is_block;
 	bool is_nested; /* a block in a block; it is told as a brother of the outer one */
-	bool is_cut; /* a slip of syntax ended the reading in this block: it may lack anything */
+	bool is_cut;    /* a slip of syntax ended the reading in this block: it may lack anything */
 };
 
 struct conf {
@@ -55,8 +55,8 @@ struct conf_block {
  * to problems as a line. A slip of syntax ends the reading of its file, but what stands before it
  * is in the tree. 0, or -1 when there was a problem; c is to be cleared in either case.
  */
-int conf_read(struct conf *c, const char *path, const struct conf_block *blocks,
-    struct str *problems);
+int conf_read(
+    struct conf *c, const char *path, const struct conf_block *blocks, struct str *problems);
 void conf_clear(struct conf *c);
 
 /* A line of problems: "FILE:LINE: " and the rest, made printable. */

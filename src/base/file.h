@@ -53,8 +53,8 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
  * The same without the two fsyncs: safe from a killed process, whose writes the kernel keeps, but not
  * from a power cut. For notes that may be lost then.
  */
-int file_replace_unsynced(const char *path, const void *data, size_t len, mode_t mode,
-    struct err *e);
+int file_replace_unsynced(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 
 /* Removes temporary files that a crash left beside path; nobody may be staging it meanwhile. */
 void file_sweep_temps(const char *path);

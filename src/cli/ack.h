@@ -22,7 +22,7 @@ enum ack_kind {
 struct ack {
 	enum ack_kind kind;
 	uint64_t generation;
-	int64_t started_us;  /* monotonic: when the write was under way */
+	int64_t started_us; /* monotonic: when the write was under way */
 	int64_t limit_ms;
 	/* Printed when the wait is interrupted: what IS changed, and the command to undo it. */
 	const char *changed;

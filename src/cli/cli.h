@@ -11,12 +11,12 @@
 struct cli {
 	const struct command *command; /* NULL until it is known */
 	const char *config_path;       /* -c; NULL: the default */
-	bool is_json;		       /* -o json */
-	bool is_terminal;	       /* standard output is a terminal that can move its cursor */
-	bool is_asking;		       /* somebody can type an answer: standard input is a terminal */
+	bool is_json;                  /* -o json */
+	bool is_terminal;              /* standard output is a terminal that can move its cursor */
+	bool is_asking; /* somebody can type an answer: standard input is a terminal */
 	bool has_colour;
 	bool is_help, is_version; /* --help, --version */
-	int width; /* columns, at most CLI_WIDTH_MAX */
+	int width;                /* columns, at most CLI_WIDTH_MAX */
 	/* Parallel to command->options: the argument; "" for a flag; NULL: not given. */
 	const char *given[COMMAND_OPTIONS_MAX];
 	int64_t started_us; /* monotonic */

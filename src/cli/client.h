@@ -36,8 +36,8 @@ void client_close(struct client *client);
  * An error of the KV on its way to the operator: what was being tried ("reading the names"), the
  * error, why it matters and what to do about this kind of error, which comes from a table.
  */
-enum exit_code client_report_err(const struct client *client, const struct cli *cli,
-    const struct err *e, const char *what);
+enum exit_code client_report_err(
+    const struct client *client, const struct cli *cli, const struct err *e, const char *what);
 
 /* Waits while the loop runs: -1 when it was interrupted. */
 int client_sleep(struct client *client, int64_t ms);
@@ -45,10 +45,10 @@ int client_sleep(struct client *client, int64_t ms);
 /* --- writes -------------------------------------------------------------------------------------- */
 
 enum write_state {
-	WRITE_DONE,	/* read back: it is there */
+	WRITE_DONE,     /* read back: it is there */
 	WRITE_CONFLICT, /* somebody else was first; nothing was written */
 	WRITE_NOT_DONE, /* it failed, and nothing was written */
-	WRITE_UNKNOWN,	/* it failed, and nobody could be asked whether it was written */
+	WRITE_UNKNOWN,  /* it failed, and nobody could be asked whether it was written */
 };
 
 struct write_result {
@@ -62,7 +62,8 @@ struct write_result {
  * KV_OP_CAS or KV_OP_DELETE_CAS: only what was read back is called done. An error of the
  * write may have happened before or behind the commit (facts/consul.md): the look decides.
  */
-void client_write(struct client *client, const struct kv_op *ops, size_t count, struct write_result *out);
+void client_write(
+    struct client *client, const struct kv_op *ops, size_t count, struct write_result *out);
 
 /* Reports every state but WRITE_DONE; what is "maindb = db4". */
 enum exit_code client_report_write(const struct client *client, const struct cli *cli,

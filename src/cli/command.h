@@ -21,8 +21,8 @@ enum option_kind {
 };
 
 struct option_spec {
-	const char *name;     /* "expect" */
-	char letter;	      /* 'w', or '\0' */
+	const char *name; /* "expect" */
+	char letter;      /* 'w', or '\0' */
 	enum option_kind kind;
 	const char *argument; /* "OLD" in the usage; NULL for a flag */
 	const char *help;

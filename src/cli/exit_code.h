@@ -5,7 +5,7 @@
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_PROBLEM = 1,     /* it ran, and found something wrong */
-	EXIT_USAGE = 2,	      /* the command line or the configuration */
+	EXIT_USAGE = 2,       /* the command line or the configuration */
 	EXIT_REFUSED = 3,     /* nothing was changed */
 	EXIT_STOPPED = 4,     /* by the operator, before anything was changed */
 	EXIT_UNDONE = 5,      /* it failed, and everything is as it was */

@@ -21,19 +21,19 @@ struct fleet_output {
 	char *path;
 	char *state; /* "served", "written", "guarded", "held", "failed" */
 	char *digest;
-	char *error; /* "" when there is none */
+	char *error;         /* "" when there is none */
 	uint64_t generation; /* in the file */
-	uint64_t served;     /* the one that landed: proven, or written where no proof is asked for */
+	uint64_t served; /* the one that landed: proven, or written where no proof is asked for */
 };
 
 struct fleet_agent {
 	char *node;
-	bool is_alive; /* a session holds its key */
+	bool is_alive;    /* a session holds its key */
 	bool is_readable; /* its record could be understood */
 	char *version;
 	char *since;
-	char *map; /* digest of the names and addresses it has */
-	uint64_t sees; /* the index of the names that it has read */
+	char *map;       /* digest of the names and addresses it has */
+	uint64_t sees;   /* the index of the names that it has read */
 	uint64_t serves; /* the lowest that its outputs have landed */
 	struct fleet_output *outputs;
 	size_t output_count;

@@ -13,6 +13,7 @@ typedef void line_diff_fn(char sign, const char *text, size_t len, void *arg);
  * between the first and the last difference counts as replaced.
  */
 #define LINE_DIFF_EDITS_MAX 2000
-void line_diff(const char *a, size_t a_len, const char *b, size_t b_len, line_diff_fn *fn, void *arg);
+void line_diff(
+    const char *a, size_t a_len, const char *b, size_t b_len, line_diff_fn *fn, void *arg);
 
 #endif

@@ -8,7 +8,7 @@
 
 struct client;
 
-#define LOCAL_LIMIT_MS 2000	    /* the agent answers from memory */
+#define LOCAL_LIMIT_MS 2000        /* the agent answers from memory */
 #define LOCAL_BODY_MAX (64u << 20) /* as large as a rendered file may be */
 
 /* path is "/v1/status". A new reference, or NULL: ERR_UNREACHABLE when there is no agent. */

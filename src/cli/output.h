@@ -43,7 +43,8 @@ void out_clear_screen(const struct cli *cli);
 /* --- progress -------------------------------------------------------------------------------------- */
 
 /* One line that is drawn again and again on a terminal; nothing anywhere else. */
-void progress_draw(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void progress_draw(const struct cli *cli, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void progress_clear(const struct cli *cli);
 
 /* --- tables ---------------------------------------------------------------------------------------- */

@@ -36,12 +36,12 @@ enum exit_code report_err(const struct cli *cli, const struct err *e, const char
 /* Foreign text made fit to be shown. As an argument: SHOWN(text), which lives as long as its block. */
 #define SHOWN_SIZE 332 /* STR_SHOW_MAX bytes, four characters each at most, "..." and the NUL */
 const char *shown(char out[SHOWN_SIZE], const char *text);
-#define SHOWN(text) shown((char[SHOWN_SIZE]) { 0 }, (text))
+#define SHOWN(text) shown((char[SHOWN_SIZE]){ 0 }, (text))
 /* The same for whole sentences of others. */
 #define SHOWN_LONG_MAX 400
 #define SHOWN_LONG_SIZE (4 * SHOWN_LONG_MAX + 4)
 const char *shown_long(char out[SHOWN_LONG_SIZE], const char *text);
-#define SHOWN_LONG(text) shown_long((char[SHOWN_LONG_SIZE]) { 0 }, (text))
+#define SHOWN_LONG(text) shown_long((char[SHOWN_LONG_SIZE]){ 0 }, (text))
 
 /* The same for a line of a file: all of it, tabs as two blanks. */
 void add_shown_line(struct str *out, const char *text, size_t len);

@@ -43,8 +43,8 @@ void trouble_add_view(struct troubles *t, const struct view *v);
  * Agents that are not alive, guard a map, or do not serve the generation (have not seen it, while
  * everything is held), but for the agent on node skip (NULL: none).
  */
-void trouble_add_fleet(struct troubles *t, const struct fleet *f, uint64_t generation, bool is_held,
-    const char *skip);
+void trouble_add_fleet(
+    struct troubles *t, const struct fleet *f, uint64_t generation, bool is_held, const char *skip);
 
 void trouble_print(const struct cli *cli, struct troubles *t);
 json_t *trouble_to_json(const struct troubles *t);

@@ -18,12 +18,12 @@ struct cli;
 struct client;
 
 struct view {
-	struct kv_list list;	 /* names, and in the default layout nodes/ too */
+	struct kv_list list;       /* names, and in the default layout nodes/ too */
 	struct kv_list list_nodes; /* nodes/ when the names lie elsewhere */
 	struct kv_nodes catalog;
 	uint64_t index; /* the generation that agents are to serve */
 	struct name_map *map;
-	bool has_canary; /* the key is there … */
+	bool has_canary;      /* the key is there … */
 	bool is_canary_valid; /* … and canary is what it says */
 	struct canary canary;
 	uint64_t canary_index; /* modify_index; 0: there is none */
@@ -34,7 +34,8 @@ int view_load(struct view *v, struct client *client, struct err *e);
 void view_clear(struct view *v);
 
 /* The entry of a name, whatever the case of its key; NULL: there is none. */
-const struct kv_entry *view_find(const struct view *v, const struct client *client, const char *name);
+const struct kv_entry *view_find(
+    const struct view *v, const struct client *client, const char *name);
 /* The name of a key below the names prefix, lower-cased into out; false when it is none. */
 bool view_name_of(const struct client *client, const struct kv_entry *entry, char out[NAME_SIZE]);
 

@@ -19,20 +19,20 @@
 #define CONFIG_DEFAULT_PATH PM_SYSCONF_DIR "/pointsman.conf"
 
 struct config_consul {
-	char *address;	    /* with its scheme */
+	char *address; /* with its scheme */
 	char *token_file, *datacenter;
-	char *root;	    /* "pointsman/" */
-	char *names;	    /* the whole prefix: "pointsman/names/" unless set */
+	char *root;  /* "pointsman/" */
+	char *names; /* the whole prefix: "pointsman/names/" unless set */
 	char *ca_file, *cert_file, *key_file, *tls_server_name;
 	bool is_verified;
-	char *token;	    /* from CONSUL_HTTP_TOKEN or the token file; NULL: none */
+	char *token; /* from CONSUL_HTTP_TOKEN or the token file; NULL: none */
 };
 
 struct config_agent {
-	char *node;	    /* NULL: ask the local Consul agent */
+	char *node; /* NULL: ask the local Consul agent */
 	char *state_dir;
-	char *http;	    /* "": none */
-	char *domain;	    /* "": none */
+	char *http;   /* "": none */
+	char *domain; /* "": none */
 	char *template_dir;
 	bool is_vantage;
 	enum log_level log_level;
@@ -46,17 +46,17 @@ struct config_output {
 	int64_t settle_min_ms, settle_max_ms, limit_ms; /* limit: of validate and command */
 	double max_removal;
 	uint64_t backups;
-	char **validate;    /* argv, NULL-terminated; NULL: none. "%f" stands for the new file */
-	int signal;	    /* 0: none */
+	char **validate; /* argv, NULL-terminated; NULL: none. "%f" stands for the new file */
+	int signal;      /* 0: none */
 	char *pidfile;
-	char *process;	    /* what /proc/PID/comm must be; NULL: as notify.h says */
+	char *process; /* what /proc/PID/comm must be; NULL: as notify.h says */
 	char **command;
-	char *prove;	    /* NULL: do not */
+	char *prove; /* NULL: do not */
 };
 
 struct config_hook {
 	char *name;
-	char **on;	    /* events, NULL-terminated */
+	char **on; /* events, NULL-terminated */
 	char **command;
 	int64_t limit_ms;
 };

@@ -17,7 +17,7 @@ struct config_key {
 	const char *fallback; /* the default, as one would write it; NULL: none */
 	config_read_fn *read;
 	const char *allowed; /* words that follow "KEY = VALUE: " */
-	size_t offset;	     /* of the field in the block's struct */
+	size_t offset;       /* of the field in the block's struct */
 	bool is_list;
 	double min, max; /* of numbers and durations (milliseconds) */
 };
@@ -26,7 +26,7 @@ struct config_block {
 	const char *name;
 	bool has_title;
 	const struct config_key *keys; /* ends with a NULL name */
-	size_t size;		       /* of the block's struct */
+	size_t size;                   /* of the block's struct */
 };
 
 enum { CONFIG_CONSUL, CONFIG_AGENT, CONFIG_OUTPUT, CONFIG_HOOK, CONFIG_BLOCKS };

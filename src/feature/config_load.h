@@ -34,8 +34,7 @@ void config_problem(struct config_loader *l, const struct conf_entry *e, const c
     __attribute__((format(printf, 3, 4)));
 
 /* A problem with a block as such: "FILE:LINE: output "hosts": " and the rest. */
-void config_block_problem(
-    struct config_loader *l, const struct conf_entry *block, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+void config_block_problem(struct config_loader *l, const struct conf_entry *block, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 #endif

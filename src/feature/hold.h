@@ -32,13 +32,15 @@ char *hold_words(const struct hold *h);
 
 /* --- all holds --------------------------------------------------------------------------------- */
 
+struct held_name {
+	char *name; /* as name_parse() writes it */
+	struct hold hold;
+};
+
 struct hold_set {
 	bool is_everything; /* <root>hold: no name moves */
 	struct hold everything;
-	struct held_name {
-		char *name; /* as name_parse() writes it */
-		struct hold hold;
-	} *names; /* sorted by name */
+	struct held_name *names; /* sorted by name */
 	size_t count;
 };
 

@@ -16,8 +16,8 @@ struct httpd;
 
 /* At the limit the connection that has been idle longest makes place for a new one. */
 #define HTTPD_CONNECTIONS_MAX 64
-#define HTTPD_REQUEST_MAX 8192       /* bytes of request line and headers */
-#ifndef HTTPD_IDLE_MS /* the tests are in a hurry */
+#define HTTPD_REQUEST_MAX 8192 /* bytes of request line and headers */
+#ifndef HTTPD_IDLE_MS          /* the tests are in a hurry */
 #define HTTPD_IDLE_MS 30000    /* a silent connection is closed */
 #define HTTPD_REQUEST_MS 30000 /* from the first byte of a request to its last */
 #define HTTPD_ANSWER_MS 30000  /* from the first byte of an answer to its last */

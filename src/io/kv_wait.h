@@ -25,9 +25,11 @@ struct kv_waiter {
  */
 
 /* 0, or -1 with e. Lists and nodes are the caller's to clear. index may be NULL. */
-int kv_wait_get(struct kv_waiter *w, const char *key, struct kv_list *out, uint64_t *index, struct err *e);
+int kv_wait_get(
+    struct kv_waiter *w, const char *key, struct kv_list *out, uint64_t *index, struct err *e);
 /* By default reads are consistent: a command must not show yesterday's truth. */
-int kv_wait_list(struct kv_waiter *w, const char *prefix, struct kv_list *out, uint64_t *index, struct err *e);
+int kv_wait_list(
+    struct kv_waiter *w, const char *prefix, struct kv_list *out, uint64_t *index, struct err *e);
 int kv_wait_list_change(struct kv_waiter *w, const char *prefix, uint64_t index, int64_t wait_ms,
     struct kv_list *out, uint64_t *out_index, struct err *e);
 int kv_wait_put(struct kv_waiter *w, const char *key, const void *value, size_t len, struct err *e);
@@ -35,8 +37,8 @@ int kv_wait_delete(struct kv_waiter *w, const char *key, struct err *e);
 /* 1 applied, 0 not (why in e->text with ERR_CONFLICT), -1 failed: ERR_UNKNOWN means re-read. */
 int kv_wait_txn(struct kv_waiter *w, const struct kv_op *ops, size_t count, struct err *e);
 int kv_wait_put_if(struct kv_waiter *w, const struct kv_op *op, struct err *e);
-int kv_wait_session_create(struct kv_waiter *w, const struct kv_session_spec *s,
-    char out[KV_SESSION_SIZE], struct err *e);
+int kv_wait_session_create(
+    struct kv_waiter *w, const struct kv_session_spec *s, char out[KV_SESSION_SIZE], struct err *e);
 int kv_wait_session_renew(struct kv_waiter *w, const char *session, struct err *e);
 int kv_wait_session_destroy(struct kv_waiter *w, const char *session, struct err *e);
 int kv_wait_catalog_nodes(struct kv_waiter *w, struct kv_nodes *out, struct err *e);

@@ -23,7 +23,7 @@ void loop_free(struct loop *l); /* runs what was deferred, then frees */
 /* For modules that speak libevent themselves (evhttp, evdns, hiredis, curl). */
 struct event_base *loop_base(struct loop *l);
 
-void loop_run(struct loop *l);	/* until loop_stop() */
+void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* loop_run() returns after this turn */
 /* One turn, waiting at most limit_ms for something to happen (0: do not wait). */
 void loop_turn(struct loop *l, int64_t limit_ms);
