@@ -9,6 +9,7 @@
 #define FEATURE_CHECK_TYPE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -43,7 +44,7 @@ extern const struct check_type check_type_mysql, check_type_redis, check_type_tc
 
 /* NULL: no such type. */
 const struct check_type *check_type_find(const char *name);
-/* "mysql, redis, tcp …", for messages. */
-const char *check_type_names(void);
+/* One after the other, for messages and completion: NULL at the end. */
+const struct check_type *check_type_at(size_t i);
 
 #endif

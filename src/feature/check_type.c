@@ -1,0 +1,29 @@
+/*
+ * check_type.c: the table of the types of checks. Whoever adds a type adds a line here, a file
+ * check_NAME.c beside it and a paragraph to man/pointsman.conf.5.
+ */
+#include "feature/check_type.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+static const struct check_type *const types[] = {
+	NULL, /* so that the table may be empty */
+};
+
+const struct check_type *
+check_type_find(const char *name)
+{
+	for (size_t i = 0; i < MEM_COUNT(types); i++) {
+		if (types[i] != NULL && strcmp(types[i]->name, name) == 0)
+			return types[i];
+	}
+	return NULL;
+}
+
+const struct check_type *
+check_type_at(size_t i)
+{
+	return i < MEM_COUNT(types) ? types[i] : NULL;
+}
