@@ -28,13 +28,7 @@ distribute(struct agent *a)
 	}
 	if (!store_is_ready(a->store))
 		return;
-	offer = (struct output_offer){
-		.map = store_map(a->store),
-		.seen_us = a->seen_us,
-		.was_canary_seen = store_was_canary_seen(a->store),
-		.accepted = store_canary(a->store)->accepted,
-		.is_held = store_holds(a->store)->is_everything,
-	};
+	store_make_offer(a->store, a->seen_us, &offer);
 	a->seen_us = 0;
 	name_map_ref(offer.map);
 	name_map_unref(a->offered);

@@ -134,16 +134,11 @@ is_over(const struct output *out, const struct name_map *offered)
 static void
 offer_and_wait(struct once *o)
 {
-	const struct output_offer offer = {
-		.map = store_map(o->store),
-		.seen_us = o->seen_us,
-		.was_canary_seen = store_was_canary_seen(o->store),
-		.accepted = store_canary(o->store)->accepted,
-		.is_held = store_holds(o->store)->is_everything,
-	};
 	int64_t end_ms = clock_mono_ms() + ONCE_LIMIT_MS;
+	struct output_offer offer;
 	size_t over = 0;
 
+	store_make_offer(o->store, o->seen_us, &offer);
 	for (size_t i = 0; i < o->count; i++)
 		output_offer(o->outputs[i], &offer);
 	while (over < o->count && clock_mono_ms() < end_ms) {

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "feature/config.h"
 #include "feature/hold.h"
+#include "feature/output.h"
 #include "feature/store_disk.h"
 
 struct absent {
@@ -390,12 +391,6 @@ store_was_canary_seen(const struct store *s)
 	return s->was_canary_seen;
 }
 
-const struct canary *
-store_canary(const struct store *s)
-{
-	return &s->canary;
-}
-
 size_t
 store_kept_back(const struct store *s)
 {
@@ -510,6 +505,18 @@ store_map(struct store *s)
 		s->is_map_stale = false;
 	}
 	return s->map;
+}
+
+void
+store_make_offer(struct store *s, int64_t seen_us, struct output_offer *out)
+{
+	*out = (struct output_offer){
+		.map = store_map(s),
+		.seen_us = seen_us,
+		.was_canary_seen = s->was_canary_seen,
+		.accepted = s->canary.accepted,
+		.is_held = s->holds.is_everything,
+	};
 }
 
 const struct name_map *

@@ -19,6 +19,7 @@
 #include "model/name_map.h"
 
 struct config;
+struct output_offer;
 struct store;
 
 #define STORE_MISSES 2
@@ -49,14 +50,15 @@ bool store_is_ready(const struct store *s);
 
 const struct hold_set *store_holds(const struct store *s);
 bool store_was_canary_seen(const struct store *s);
-const struct canary *store_canary(const struct store *s); /* of now; cluster is "" without one */
-size_t store_kept_back(const struct store *s);            /* removals that wait for confirmation */
+size_t store_kept_back(const struct store *s); /* removals that wait for confirmation */
 
 /*
  * The map of now: built when something changed. NULL when nothing was ever known. The good map is
  * the one that went through the guard, the base of the next; at start it comes from the disk.
  */
 struct name_map *store_map(struct store *s);
+/* The newest map, not NULL, with all that an output judges it by; good until the store changes. */
+void store_make_offer(struct store *s, int64_t seen_us, struct output_offer *out);
 const struct name_map *store_good_map(const struct store *s);
 void store_set_good(struct store *s, struct name_map *m);
 
