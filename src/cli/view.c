@@ -12,6 +12,7 @@
 #include "cli/near.h"
 #include "cli/report.h"
 #include "cli/client.h"
+#include "feature/raw_map.h"
 
 /* What follows the prefix in the entry's key; NULL: it lies elsewhere. */
 static const char *
@@ -22,94 +23,26 @@ tail_of(const struct kv_entry *entry, const char *prefix)
 	return strncmp(entry->key, prefix, len) == 0 ? entry->key + len : NULL;
 }
 
-/* --- what the model wants ---------------------------------------------------------------------- */
-
-static size_t
-collect_names(const struct view *v, const char *prefix, struct raw_name **out)
-{
-	struct raw_name *raw = mem_array(v->list.count, sizeof(*raw));
-	size_t n = 0;
-
-	for (size_t i = 0; i < v->list.count; i++) {
-		const struct kv_entry *entry = &v->list.entries[i];
-		const char *key = tail_of(entry, prefix);
-
-		if (key == NULL || key[0] == '\0')
-			continue;
-		/* With its NUL when bytes are hidden behind it: the model is to see that. */
-		raw[n++] = (struct raw_name){ key, strlen(key) + entry->has_nul_key, entry->value,
-			entry->value_len };
-	}
-	*out = raw;
-	return n;
-}
-
-/* Key, value, key, value …, NULL, as the model reads it; NULL: none. */
-static const char **
-meta_of(const struct kv_node *node)
-{
-	const char **meta;
-
-	if (node->meta_count == 0)
-		return NULL;
-	meta = mem_array(2 * node->meta_count + 1, sizeof(*meta));
-	for (size_t i = 0; i < node->meta_count; i++) {
-		meta[2 * i] = node->meta[i].key;
-		meta[2 * i + 1] = node->meta[i].value;
-	}
-	return meta;
-}
-
-static size_t
-collect_nodes(const struct view *v, const char *prefix, struct raw_node **out)
-{
-	const struct kv_list *list = v->list_nodes.count > 0 ? &v->list_nodes : &v->list;
-	struct raw_node *raw = mem_array(v->catalog.count + list->count, sizeof(*raw));
-	size_t n = 0;
-
-	for (size_t i = 0; i < v->catalog.count; i++) {
-		const struct kv_node *node = &v->catalog.nodes[i];
-
-		raw[n++] = (struct raw_node){
-			.node = node->node, .address = node->address, .meta = meta_of(node)
-		};
-	}
-	for (size_t i = 0; i < list->count; i++) {
-		const struct kv_entry *entry = &list->entries[i];
-		const char *key = tail_of(entry, prefix);
-
-		if (key != NULL && key[0] != '\0')
-			raw[n++] = (struct raw_node){ .node = key,
-				.address = entry->value,
-				.has_nul = kv_entry_has_nul(entry),
-				.is_override = true };
-	}
-	*out = raw;
-	return n;
-}
-
 static void
 build_map(struct view *v, const struct config *c, const char *nodes_prefix)
 {
-	struct raw_name *names;
-	struct raw_node *nodes;
-	size_t name_count = collect_names(v, c->consul.names, &names);
-	size_t node_count = collect_nodes(v, nodes_prefix, &nodes);
-	struct node_table *table = node_table_build(nodes, node_count, NULL);
-	struct name_map_input in = {
-		.generation = v->index,
-		.raw = names,
-		.count = name_count,
-		.nodes = table,
-		.domain = c->agent.domain,
-	};
+	struct name_map_input in = { .generation = v->index, .domain = c->agent.domain };
+	struct raw_map raw;
 
+	raw_map_init(&raw, c->consul.names, v->list.count, nodes_prefix,
+	    v->list.count + v->list_nodes.count, &v->catalog);
+	for (size_t i = 0; i < v->list.count; i++) {
+		raw_map_add_name(&raw, &v->list.entries[i]);
+		raw_map_add_node(&raw, &v->list.entries[i]);
+	}
+	for (size_t i = 0; i < v->list_nodes.count; i++)
+		raw_map_add_node(&raw, &v->list_nodes.entries[i]);
+	in.raw = raw.names;
+	in.count = raw.name_count;
+	in.nodes = node_table_build(raw.nodes, raw.node_count, NULL);
 	v->map = name_map_build(&in);
-	node_table_unref(table);
-	for (size_t i = 0; i < node_count; i++)
-		free((void *)(uintptr_t)nodes[i].meta);
-	free(nodes);
-	free(names);
+	node_table_unref(in.nodes);
+	raw_map_clear(&raw);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "feature/config.h"
 #include "feature/hold.h"
 #include "feature/output.h"
+#include "feature/raw_map.h"
 #include "feature/store_disk.h"
 
 struct absent {
@@ -407,89 +408,33 @@ is_name_held(const char *name, void *arg)
 	return s->holds.count > 0 && hold_set_find(&s->holds, name) != NULL;
 }
 
-static bool
-has_prefix(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* key, value, key, value, …, NULL for the nodes that have any; *pool is the memory of all. */
-static const char *const *
-flatten_meta(const struct kv_node *n, const char **pool)
-{
-	for (size_t i = 0; i < n->meta_count; i++) {
-		pool[2 * i] = n->meta[i].key;
-		pool[2 * i + 1] = n->meta[i].value;
-	}
-	return n->meta_count > 0 ? pool : NULL;
-}
-
-static struct node_table *
-build_nodes(struct store *s)
-{
-	size_t room =
-	    s->catalog.count + s->feeds[0].list.count + s->feeds[1].list.count + store_kept_back(s);
-	struct raw_node *raw = mem_array(room, sizeof(*raw));
-	size_t count = 0, meta_room = 0, prefix_len = strlen(s->nodes);
-	const char **pool, **next;
-	struct node_table *nodes;
-
-	for (size_t i = 0; i < s->catalog.count; i++)
-		meta_room += 2 * s->catalog.nodes[i].meta_count + 1;
-	pool = next = mem_array(meta_room, sizeof(*pool));
-	for (size_t i = 0; i < s->catalog.count; i++) {
-		const struct kv_node *n = &s->catalog.nodes[i];
-
-		raw[count++] = (struct raw_node){
-			.node = n->node, .address = n->address, .meta = flatten_meta(n, next)
-		};
-		next += 2 * n->meta_count + 1;
-	}
-	for (size_t f = 0; f < STORE_FEEDS; f++) {
-		for (struct walk w = walk_start(&s->feeds[f]); w.entry != NULL; walk_next(&w)) {
-			if (!has_prefix(w.entry->key, s->nodes) || w.entry->key[prefix_len] == '\0')
-				continue;
-			raw[count++] = (struct raw_node){ .node = w.entry->key + prefix_len,
-				.address = w.entry->value,
-				.has_nul = kv_entry_has_nul(w.entry),
-				.is_override = true };
-		}
-	}
-	nodes = node_table_build(raw, count, s->good);
-	free(pool);
-	free(raw);
-	return nodes;
-}
-
 static struct name_map *
 build_map(struct store *s)
 {
-	const struct feed *f = &s->feeds[0];
-	struct raw_name *raw = mem_array(f->list.count + f->absent_count, sizeof(*raw));
-	size_t prefix_len = strlen(s->names);
-	struct name_map_input in = { .generation = f->index,
-		.raw = raw,
+	const struct feed *names = &s->feeds[0];
+	size_t names_room = names->list.count + names->absent_count;
+	struct name_map_input in = { .generation = names->index,
 		.before = s->good,
 		.domain = s->domain,
 		.held = is_name_held,
 		.arg = s };
+	struct raw_map raw;
 	struct name_map *m;
 
-	for (struct walk w = walk_start(f); w.entry != NULL; walk_next(&w)) {
-		const struct kv_entry *e = w.entry;
-
-		if (!has_prefix(e->key, s->names))
-			continue;
-		/* A hidden NUL is shown to the map as one byte more: the terminator. */
-		raw[in.count++] = (struct raw_name){ .key = e->key + prefix_len,
-			.key_len = strlen(e->key) - prefix_len + e->has_nul_key,
-			.value = e->value,
-			.value_len = e->value_len };
+	raw_map_init(&raw, s->names, names_room, s->nodes,
+	    names_room + s->feeds[1].list.count + s->feeds[1].absent_count, &s->catalog);
+	for (struct walk w = walk_start(names); w.entry != NULL; walk_next(&w))
+		raw_map_add_name(&raw, w.entry);
+	for (size_t f = 0; f < STORE_FEEDS; f++) {
+		for (struct walk w = walk_start(&s->feeds[f]); w.entry != NULL; walk_next(&w))
+			raw_map_add_node(&raw, w.entry);
 	}
-	in.nodes = build_nodes(s);
+	in.raw = raw.names;
+	in.count = raw.name_count;
+	in.nodes = node_table_build(raw.nodes, raw.node_count, s->good);
 	m = name_map_build(&in);
 	node_table_unref(in.nodes);
-	free(raw);
+	raw_map_clear(&raw);
 	return m;
 }
 

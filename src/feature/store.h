@@ -19,7 +19,6 @@
 #include "model/name_map.h"
 
 struct config;
-struct output_offer;
 struct store;
 
 #define STORE_MISSES 2
@@ -57,10 +56,13 @@ size_t store_kept_back(const struct store *s); /* removals that wait for confirm
  * the one that went through the guard, the base of the next; at start it comes from the disk.
  */
 struct name_map *store_map(struct store *s);
-/* The newest map, not NULL, with all that an output judges it by; good until the store changes. */
-void store_make_offer(struct store *s, int64_t seen_us, struct output_offer *out);
 const struct name_map *store_good_map(const struct store *s);
 void store_set_good(struct store *s, struct name_map *m);
+
+struct output_offer;
+
+/* The newest map, not NULL, with all that an output judges it by; good until the store changes. */
+void store_make_offer(struct store *s, int64_t seen_us, struct output_offer *out);
 
 /* Whether the disk is behind; writes it (a few milliseconds at 10,000 names). */
 bool store_is_dirty(const struct store *s);
