@@ -97,8 +97,10 @@ struct check_spec {
 	char *path;	   /* file: the file; http: "/health" */
 	char *measure;	   /* file: "age" or "size" */
 	char *unit;	   /* unit: "fees.service" */
-	char *host;	   /* http: the Host header and TLS name */
-	char *expect;	   /* http: text that the body must hold */
+	char *host;	   /* http: the Host header; http, tcp, redis: the name in the certificate */
+	char *expect;	   /* http: text that the body must hold; tcp: that it must say */
+	char **sentinels;  /* redis: "host:port" of those to ask, NULL-terminated; NULL: none */
+	char *sentinel_master; /* redis: what they call the pair; NULL: "mymaster" */
 	char **command;	   /* exec: argv, NULL-terminated, no shell */
 	enum check_role role;
 	bool is_tls;	   /* tcp, http, redis */
