@@ -1,19 +1,21 @@
 /*
  * credentials.h: an option file as the MySQL tools have it; its [pointsman] group has user, password,
- * ssl-ca, ssl-cert, ssl-key, ssl-verify-server-cert, ssl, default-auth. For MySQL and Redis alike.
+ * default-auth, ssl, ssl-ca, ssl-cert, ssl-key and ssl-verify-server-cert. For MySQL and Redis alike.
  */
 #ifndef FEATURE_CREDENTIALS_H
 #define FEATURE_CREDENTIALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
 struct credentials {
 	char *user, *password; /* NULL: none */
+	char *default_auth;    /* MySQL's authentication plugin; NULL: what the server asks for */
 	char *ssl_ca, *ssl_cert, *ssl_key;
-	bool is_tls;	       /* asked for, or a key above is there */
-	bool is_verified;      /* the server's name too */
+	bool is_tls;      /* ssl, or one of the files above */
+	bool is_verified; /* the server's certificate and name; with ssl-ca, unless told not to */
 };
 
 /*
@@ -21,6 +23,9 @@ struct credentials {
  * a file read. Read again for every new connection: a changed password needs no reload.
  */
 int credentials_read(const char *path, struct credentials *out, struct err *e);
+/* The same of its bytes; path is for messages. */
+int credentials_parse(
+    const char *text, size_t len, const char *path, struct credentials *out, struct err *e);
 void credentials_clear(struct credentials *c); /* overwrites the password */
 
 #endif
