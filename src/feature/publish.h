@@ -31,8 +31,7 @@ void publisher_free(struct publisher *p);
 void publisher_start(struct publisher *p);
 /* The document changed: published at once, or after the pause that spares Consul a burst. */
 void publisher_touch(struct publisher *p);
-/* Ends the session; done comes from the loop, after PUBLISH_LIMIT_MS at the latest. */
-#define PUBLISH_LIMIT_MS 2000
+/* Ends the session; done comes from the loop, after SESSION_FINISH_MS (session.h) at the latest. */
 void publisher_finish(struct publisher *p, void (*done)(void *arg), void *arg);
 
 /*
