@@ -18,24 +18,24 @@ struct server_view;
 /* What a run found. The table behind check_class_*() has a line for each. */
 enum check_class {
 	CHECK_OK,
-	CHECK_WARNING,	   /* a number in its warning range, a plugin's exit 1 */
-	CHECK_AUTH,	   /* it answers, but not to this account */
-	CHECK_TOO_MANY,	   /* it answers: too many connections */
-	CHECK_REFUSED,	   /* nobody listens */
-	CHECK_RESET,	   /* closed on us in the middle */
-	CHECK_TIMEOUT,	   /* accepts or not, never answers */
+	CHECK_WARNING,     /* a number in its warning range, a plugin's exit 1 */
+	CHECK_AUTH,        /* it answers, but not to this account */
+	CHECK_TOO_MANY,    /* it answers: too many connections */
+	CHECK_REFUSED,     /* nobody listens */
+	CHECK_RESET,       /* closed on us in the middle */
+	CHECK_TIMEOUT,     /* accepts or not, never answers */
 	CHECK_UNREACHABLE, /* no route */
-	CHECK_RESOLVE,	   /* the target has no address */
+	CHECK_RESOLVE,     /* the target has no address */
 	CHECK_TLS,
-	CHECK_PROTOCOL,	   /* answers nonsense, or something else listens there */
+	CHECK_PROTOCOL,    /* answers nonsense, or something else listens there */
 	CHECK_READ_ONLY,   /* the active refuses writes */
-	CHECK_ROLE,	   /* a writable standby, a replica where a master must be */
+	CHECK_ROLE,        /* a writable standby, a replica where a master must be */
 	CHECK_REPLICATION, /* stopped, either thread */
 	CHECK_LAG,
 	CHECK_DISK_FULL,
-	CHECK_VALUE,	   /* a number in its critical range, a plugin's exit 2, an unexpected answer */
-	CHECK_MISSING,	   /* no such file, unit, key or row */
-	CHECK_UNKNOWN,	   /* could not be checked: a plugin's exit 3, a program that is not there */
+	CHECK_VALUE,   /* a number in its critical range, a plugin's exit 2, an unexpected answer */
+	CHECK_MISSING, /* no such file, unit, key or row */
+	CHECK_UNKNOWN, /* could not be checked: a plugin's exit 3, a program that is not there */
 	CHECK_CLASS_COUNT
 };
 
@@ -88,24 +88,24 @@ void check_result_set(struct check_result *r, enum check_class c, const char *fo
 /* What is to be checked. Strings are the owner's (feature/config); NULL or 0 where not given. */
 struct check_spec {
 	char *name;
-	char *type;	   /* of feature/check_type.h */
-	char *target;	   /* a name, a node or host:port; NULL: the types that need none */
-	int port;	   /* 0: the type's */
+	char *type;        /* of feature/check_type.h */
+	char *target;      /* a name, a node or host:port; NULL: the types that need none */
+	int port;          /* 0: the type's */
 	char *credentials; /* an option file */
-	char *query;	   /* sql: the first column of the first row is the number */
-	char *database;	   /* sql, mysql: the default schema; redis: its number */
-	char *path;	   /* file: the file; http: "/health" */
-	char *measure;	   /* file: "age" or "size" */
-	char *unit;	   /* unit: "fees.service" */
-	char *host;	   /* http: the Host header; http, tcp, redis: the name in the certificate */
-	char *expect;	   /* http: text that the body must hold; tcp: that it must say */
-	char **sentinels;  /* redis: "host:port" of those to ask, NULL-terminated; NULL: none */
+	char *query;       /* sql: the first column of the first row is the number */
+	char *database;    /* sql, mysql: the default schema; redis: its number */
+	char *path;        /* file: the file; http: "/health" */
+	char *measure;     /* file: "age" or "size" */
+	char *unit;        /* unit: "fees.service" */
+	char *host;       /* http: the Host header; http, tcp, redis: the name in the certificate */
+	char *expect;     /* http: text that the body must hold; tcp: that it must say */
+	char **sentinels; /* redis: "host:port" of those to ask, NULL-terminated; NULL: none */
 	char *sentinel_master; /* redis: what they call the pair; NULL: "mymaster" */
-	char **command;	   /* exec: argv, NULL-terminated, no shell */
+	char **command;        /* exec: argv, NULL-terminated, no shell */
 	enum check_role role;
-	bool is_tls;	   /* tcp, http, redis */
-	char *ca_file;	   /* of the TLS above; NULL: the system's */
-	struct range warning, critical; /* of the type's main number */
+	bool is_tls;                       /* tcp, http, redis */
+	char *ca_file;                     /* of the TLS above; NULL: the system's */
+	struct range warning, critical;    /* of the type's main number */
 	int64_t max_lag_ms, long_write_ms; /* 0: not asked */
 	struct debounce_config timing;
 };

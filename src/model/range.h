@@ -12,9 +12,9 @@
 #define RANGE_TEXT_SIZE 64
 
 struct range {
-	double low, high; /* -INFINITY and INFINITY where it is open */
-	bool is_inside;	  /* '@': alarms inside, its ends included */
-	bool is_set;	  /* all zero: no range, catches nothing */
+	double low, high;           /* -INFINITY and INFINITY where it is open */
+	bool is_inside;             /* '@': alarms inside, its ends included */
+	bool is_set;                /* all zero: no range, catches nothing */
 	char text[RANGE_TEXT_SIZE]; /* as it was written, for perfdata */
 };
 

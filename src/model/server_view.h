@@ -19,36 +19,37 @@ const char *server_kind_name(enum server_kind k); /* "mariadb" … */
 
 /* One source that a server replicates from. */
 struct replication_view {
-	char channel[65];      /* MariaDB's connection name, MySQL's channel */
+	char channel[65]; /* MariaDB's connection name, MySQL's channel */
 	char source_host[256];
 	int source_port;
-	bool is_io_running;    /* receives (Redis: the link is up) */
+	bool is_io_running; /* receives (Redis: the link is up) */
 	bool is_io_connecting;
-	bool is_sql_running;   /* applies */
+	bool is_sql_running; /* applies */
 	int io_errno, sql_errno;
 	char io_error[SERVER_ERROR_SIZE], sql_error[SERVER_ERROR_SIZE]; /* printable */
-	double lag_s;	       /* NAN: not known */
-	double behind;	       /* transactions (Redis: bytes) received and not applied; NAN: not known */
-	uint64_t received;     /* heartbeats and bytes or positions: grows while the source lives */
-	double heartbeat_s;    /* the period it expects of its source; 0: none */
-	char *gtid_received;   /* NULL: not known */
+	double lag_s;                                                   /* NAN: not known */
+	double behind; /* transactions (Redis: bytes) received and not applied; NAN: not known */
+	uint64_t received;   /* heartbeats and bytes or positions: grows while the source lives */
+	double heartbeat_s;  /* the period it expects of its source; 0: none */
+	char *gtid_received; /* NULL: not known */
 };
 
 struct server_view {
 	enum server_kind kind;
 	char version[64];
-	char server_id[64];    /* MySQL: the UUID; MariaDB: the id; Redis: run_id */
-	bool is_writable;      /* read_only and super_read_only off; a Redis master */
+	char server_id[64]; /* MySQL: the UUID; MariaDB: the id; Redis: run_id */
+	bool is_writable;   /* read_only and super_read_only off; a Redis master */
 	bool is_read_only, is_super_read_only;
 	struct replication_view *sources;
 	size_t source_count;
-	char *gtid_executed;   /* MariaDB: gtid_binlog_state; MySQL: gtid_executed; Redis: replid:offset */
+	char *
+	    gtid_executed; /* MariaDB: gtid_binlog_state; MySQL: gtid_executed; Redis: replid:offset */
 	bool is_gtid_cut;
 	uint64_t sessions, session_limit;
 	double longest_write_s; /* NAN: not known */
-	char restart[256];     /* what its configuration does at the next start; "" : as it should */
-	char sentinel[256];    /* Redis: what a sentinel says of it; "": none asked */
-	int64_t seen_ms;       /* the caller's monotonic clock; set by the checker */
+	char restart[256];  /* what its configuration does at the next start; "" : as it should */
+	char sentinel[256]; /* Redis: what a sentinel says of it; "": none asked */
+	int64_t seen_ms;    /* the caller's monotonic clock; set by the checker */
 };
 
 struct server_view *server_view_new(enum server_kind kind);

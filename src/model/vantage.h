@@ -26,10 +26,10 @@ struct vantage {
 	enum vantage_sight sight;
 	int64_t since_ms;
 	int score;
-	int64_t turn_ms;       /* the last turn of the loop */
+	int64_t turn_ms; /* the last turn of the loop */
 	int64_t held_until_ms;
 	bool is_consul_silent, is_gateway_silent;
-	int64_t lag_ms;	       /* of the loop, the worst of late */
+	int64_t lag_ms; /* of the loop, the worst of late */
 	int64_t lag_seen_ms;
 	size_t target_count, suspect_count;
 };
@@ -44,7 +44,8 @@ void vantage_set_gateway(struct vantage *v, bool is_silent);
  * or are since, without being failing for longer. true: sight changed.
  */
 bool vantage_set_targets(struct vantage *v, size_t count, size_t suspects, int64_t now_ms);
-int64_t vantage_timeout_ms(const struct vantage *v, int64_t timeout_ms); /* stretched by the score */
-bool vantage_may_judge(const struct vantage *v); /* sighted */
+int64_t vantage_timeout_ms(
+    const struct vantage *v, int64_t timeout_ms); /* stretched by the score */
+bool vantage_may_judge(const struct vantage *v);  /* sighted */
 
 #endif

@@ -27,14 +27,14 @@ struct opinion {
 };
 
 struct verdict {
-	enum check_state state;	 /* of the majority */
+	enum check_state state; /* of the majority */
 	enum check_level level;
-	enum check_class class;	 /* the most common of those who say so; ties: the worse */
-	bool is_down;		 /* failing, critical, in a class that is evidence of it */
-	bool is_confirmed;	 /* by more than one vantage */
+	enum check_class class; /* the most common of those who say so; ties: the worse */
+	bool is_down;           /* failing, critical, in a class that is evidence of it */
+	bool is_confirmed;      /* by more than one vantage */
 	size_t live, sighted, agreeing;
-	int64_t since_ms;	 /* the earliest of those who agree */
-	char text[160];		 /* "2 of 3 vantages", "1 vantage, nobody to confirm", … */
+	int64_t since_ms; /* the earliest of those who agree */
+	char text[160];   /* "2 of 3 vantages", "1 vantage, nobody to confirm", … */
 };
 
 void verdict_of(const struct opinion *opinions, size_t count, struct verdict *out);
@@ -43,12 +43,12 @@ void verdict_of(const struct opinion *opinions, size_t count, struct verdict *ou
 
 enum pair_trouble {
 	PAIR_FINE,
-	PAIR_STANDBY_ILL,   /* it could not take over */
+	PAIR_STANDBY_ILL, /* it could not take over */
 	PAIR_NO_WRITER,
 	PAIR_TWO_WRITERS,
-	PAIR_WRONG_WRITER,  /* the KV names the one that is not writable */
+	PAIR_WRONG_WRITER, /* the KV names the one that is not writable */
 	PAIR_ACTIVE_DOWN,
-	PAIR_UNKNOWN,	    /* nothing seen yet, or the vantages cannot tell */
+	PAIR_UNKNOWN, /* nothing seen yet, or the vantages cannot tell */
 };
 
 const char *pair_trouble_name(enum pair_trouble t);
@@ -56,19 +56,19 @@ const char *pair_trouble_name(enum pair_trouble t);
 /* One server of a pair, as this vantage knows it. */
 struct pair_member {
 	const char *node;
-	bool is_active;			/* the KV says so */
+	bool is_active; /* the KV says so */
 	struct verdict verdict;
 	const struct server_view *view; /* the last good one; NULL: none yet */
-	bool is_view_fresh;		/* of the latest run: it answered */
-	int writable_reads;		/* fresh views in a row that said writable */
+	bool is_view_fresh;             /* of the latest run: it answered */
+	int writable_reads;             /* fresh views in a row that said writable */
 };
 
 struct pair_state {
 	enum pair_trouble trouble;
 	enum check_level level;
 	bool is_proposed; /* a failover is worth proposing: the active is down, nothing vetoes */
-	char text[256];	  /* what is wrong, for people */
-	char veto[160];	  /* why a down active is not believed yet; "" */
+	char text[256];   /* what is wrong, for people */
+	char veto[160];   /* why a down active is not believed yet; "" */
 };
 
 /*
@@ -76,7 +76,7 @@ struct pair_state {
  * has received something from the active since that one began to fail, or whose heartbeat is not due
  * yet, vetoes (facts/checks.md: orchestrator's rule).
  */
-void pair_judge(const struct pair_member *members, size_t count, int64_t now_ms,
-    struct pair_state *out);
+void pair_judge(
+    const struct pair_member *members, size_t count, int64_t now_ms, struct pair_state *out);
 
 #endif
