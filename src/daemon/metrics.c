@@ -139,12 +139,8 @@ void
 metrics_add(const struct agent *a, struct str *out)
 {
 	const struct name_map *m = store_map(a->store);
-	size_t last_known = 0, critical = 0;
+	size_t critical = 0;
 
-	for (size_t i = 0; m != NULL && i < m->count; i++) {
-		for (size_t k = 0; k < m->names[i].count; k++)
-			last_known += m->names[i].addresses[k].is_last_known;
-	}
 	for (size_t i = 0; i < a->problems.count; i++)
 		critical += a->problems.list[i].is_critical;
 	head(out, "build_info", "gauge", "The version.");
@@ -155,8 +151,8 @@ metrics_add(const struct agent *a, struct str *out)
 	gauge(out, "names", "Names in the map.", m != NULL ? (double)m->count : 0);
 	gauge(out, "names_rejected", "Keys whose name or value cannot be used.",
 	    m != NULL ? (double)m->rejected_total : 0);
-	gauge(out, "names_last_known", "Addresses that no catalog confirms any more.",
-	    (double)last_known);
+	gauge(out, "names_last_known", "Names with an address that no catalog confirms any more.",
+	    m != NULL ? (double)name_map_count_last_known(m) : 0);
 	gauge(out, "consul_up", "Whether Consul answers.", a->contact.is_up);
 	gauge(out, "hold", "Whether an operator holds everything.",
 	    store_holds(a->store)->is_everything);

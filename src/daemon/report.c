@@ -98,12 +98,8 @@ names_json(const struct agent *a)
 				  "why", r->why, "kept", string_or_null(r->kept)));
 	}
 	for (size_t i = 0; m != NULL && i < m->count; i++) {
-		for (size_t k = 0; k < m->names[i].count; k++) {
-			if (!m->names[i].addresses[k].is_last_known)
-				continue;
+		if (name_is_last_known(&m->names[i]))
 			json_array_append_new(last_known, json_string(m->names[i].name));
-			break;
-		}
 	}
 	return json_pack("{s:I, s:o, s:o}", "total", (json_int_t)(m != NULL ? m->count : 0),
 	    "rejected", rejected, "last_known", last_known);
@@ -181,11 +177,9 @@ void
 report_add_document(const struct agent *a, struct str *out)
 {
 	struct name_map *m = a->offered;
-	size_t last_known = 0;
+	size_t last_known = m != NULL ? name_map_count_last_known(m) : 0;
 	json_t *j;
 
-	for (size_t i = 0; m != NULL && i < m->nodes->count; i++)
-		last_known += m->nodes->nodes[i].is_last_known;
 	j = json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:o, s:{s:I, s:I, s:I}, s:o, s:b, s:o}",
 	    "node", a->node, "version", PACKAGE_VERSION, "since", time_or_null(a->started_wall_s),
 	    "generation", (json_int_t)report_generation(a), "index",

@@ -154,6 +154,26 @@ name_map_pin(struct name_map *m, struct name_address *out, const char *node, con
 	out->is_last_known = is_last_known;
 }
 
+bool
+name_is_last_known(const struct name *n)
+{
+	for (uint32_t i = 0; i < n->count; i++) {
+		if (n->addresses[i].is_last_known)
+			return true;
+	}
+	return false;
+}
+
+size_t
+name_map_count_last_known(const struct name_map *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		count += name_is_last_known(&m->names[i]);
+	return count;
+}
+
 void
 name_map_add_rejected(
     struct name_map *m, const char *name, const char *value, const char *why, const char *kept)

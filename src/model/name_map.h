@@ -145,6 +145,9 @@ struct name_map *name_map_build(const struct name_map_input *in);
 struct name_map *name_map_ref(struct name_map *m);
 void name_map_unref(struct name_map *m);                                      /* NULL is allowed */
 const struct name *name_map_find(const struct name_map *m, const char *name); /* or NULL */
+/* Whether an address of it is one that no catalog confirms any more; how many names are so. */
+bool name_is_last_known(const struct name *n);
+size_t name_map_count_last_known(const struct name_map *m);
 /* "sha256:…" over names, values and addresses alone: what `pointsman accept` names. */
 const char *name_map_digest(struct name_map *m);
 

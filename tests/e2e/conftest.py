@@ -135,6 +135,10 @@ class Site:
     def generation(self):
         return self.api.index(self.root + "n")
 
+    def document(self):
+        """What the agent has published of itself."""
+        return self.api.json("GET", "/v1/kv/%sagents/%s?raw" % (self.root, self.daemon.node))
+
     def start(self, hammer=True):
         self.dnsmasq.start()
         self.daemon.start()

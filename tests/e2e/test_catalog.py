@@ -25,11 +25,14 @@ def fake_site(procs, consul):
 
 def test_a_node_leaves_and_comes_back_elsewhere(site):
     """Gone: its last known address stays, and survives a restart of the agent. Back with another one: the
-    names follow. Fails when a missing node drops its names, as in every peer."""
+    names follow. Fails when a missing node drops its names, as in every peer, and when the metric and the
+    agent's key count something else than the names of the status."""
     node = site.node(0)
     mine = sorted(n for n, v in site.names.items() if v == node)
     site.api.deregister(node)
     site.daemon.until("last known", lambda s: sorted(s["names"]["last_known"]) == mine, 15)
+    assert site.daemon.metric("pointsman_names_last_known") == len(mine) == 5
+    wait_for("the agent's key says so", lambda: site.document()["names"]["last_known"] == len(mine), 5)
     site.flip("name-001")
     site.daemon.terminate()
     site.daemon.start()
@@ -159,6 +162,6 @@ def test_many_addresses_change_at_once(site):
 def guarded_digest(site):
     """What an operator would type, from where an operator would read it."""
     def published():
-        value = site.api.json("GET", "/v1/kv/%sagents/%s?raw" % (site.root, site.daemon.node))
+        value = site.document()
         return value["guarded"] and value["guarded"]["digest"]
     return wait_for("what is guarded is published", published, 5)

@@ -49,7 +49,7 @@ def test_a_third_is_deleted_and_accepted(site):
     site.daemon.wait_state("guarded", 15)
     settle(1)
 
-    value = site.api.json("GET", "/v1/kv/%sagents/%s?raw" % (site.root, site.daemon.node))
+    value = site.document()
     assert sorted(value["guarded"]["removed"]) == gone
     code, out, err = site.cli("accept", "--yes", "sha256:" + "0" * 64)
     assert code == 3, (code, out, err)

@@ -309,6 +309,21 @@ a_catalog_that_shows_nothing_changes_nothing(void **state)
 	expect(m, "chat=db4@10.0.4.14 maindb=db3@10.0.4.13", "");
 }
 
+/* Names count, neither their addresses nor their nodes. */
+static void
+names_on_a_last_known_address_are_counted(void **state)
+{
+	struct name_map *m = maps_build(NODES, "a=db3 b=db3 both=db3,db4 c=db4 d=10.0.0.1", NULL);
+
+	(void)state;
+	assert_int_equal(name_map_count_last_known(m), 0);
+	m = maps_next(m, "db4=10.0.4.14", "a=db3 b=db3 both=db3,db4 c=db4 d=10.0.0.1");
+	assert_int_equal(name_map_count_last_known(m), 3);
+	assert_true(name_is_last_known(name_map_find(m, "both")));
+	assert_false(name_is_last_known(name_map_find(m, "d")));
+	name_map_unref(m);
+}
+
 static void
 a_node_with_a_bad_address_keeps_its_last_one(void **state)
 {
@@ -577,6 +592,7 @@ main(void)
 		cmocka_unit_test(lower_casing_does_not_unsort),
 		cmocka_unit_test(a_node_that_leaves_keeps_its_last_address),
 		cmocka_unit_test(a_catalog_that_shows_nothing_changes_nothing),
+		cmocka_unit_test(names_on_a_last_known_address_are_counted),
 		cmocka_unit_test(a_node_with_a_bad_address_keeps_its_last_one),
 		cmocka_unit_test(an_override_wins_only_with_a_valid_address),
 		cmocka_unit_test(nodes_that_differ_in_case_are_one),
