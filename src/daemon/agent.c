@@ -168,7 +168,7 @@ make_publisher(struct agent *a)
 	char *tail = mem_printf("agents/%s", a->node), *key = config_key(a->config, tail);
 	char *path = file_join(a->config->agent.state_dir, "session");
 	const struct publisher_env env = { a->loop, a->kv, key, path, write_document,
-		agent_note_publishing, a };
+		agent_note_aside, a };
 
 	publisher_free(a->publisher);
 	a->publisher = publisher_new(&env);
@@ -187,7 +187,7 @@ self_done(struct kv_answer *answer, void *arg)
 	struct err e = answer->err;
 
 	a->self_call = NULL;
-	agent_note_contact(&answer->err, a);
+	agent_note_aside(&answer->err, a);
 	if (e.code == ERR_NONE && node_parse(answer->text, strlen(answer->text), node, &e) == 0) {
 		strcpy(a->node, node);
 	} else if (e.code != ERR_DENIED && answer->err.code != ERR_NONE) {

@@ -78,6 +78,7 @@ void agent_make_watches(struct agent *a);
 void agent_read_hold(struct agent *a);
 void agent_hold_due(void *agent); /* of hold_timer */
 void agent_note_contact(const struct err *e, void *agent);
-void agent_note_publishing(const struct err *e, void *agent);
+/* The same for what is asked beside the names: a refusal there stops no flip. */
+void agent_note_aside(const struct err *e, void *agent);
 
 #endif

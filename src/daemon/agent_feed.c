@@ -76,9 +76,9 @@ agent_note_contact(const struct err *e, void *arg)
 	loop_timer_set(a->refresh_timer, 0);
 }
 
-/* What Consul refuses to our own key says nothing about the names. */
+/* What Consul refuses to our own key, or of its agent's own name, says nothing about the names. */
 void
-agent_note_publishing(const struct err *e, void *arg)
+agent_note_aside(const struct err *e, void *arg)
 {
 	struct agent *a = arg;
 

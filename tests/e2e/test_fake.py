@@ -1,9 +1,12 @@
 """Answers that no healthy Consul gives, told by the proxy of tests/fake/ before a real one."""
+import os
+
 import pytest
 
 from conftest import Site, soak
 from lib.daemon import settle
 from lib.fake import FakeConsul
+from lib.proc import wait_for
 
 KV, CATALOG, ANY = r"GET /v1/kv/\S*names|GET /v1/kv/\S*recurse", r"GET /v1/catalog", r"^GET "
 PAUSE = soak(20, 0.6)
@@ -149,4 +152,18 @@ def test_connections_are_kept_and_few(site):
     site.flip("name-015", limit=20)
     settle(0.5)
     assert site.fake.stats()["connections"] <= 3
+    site.check()
+
+
+def test_a_refused_node_name_stops_no_flip(procs, consul):
+    """403 for the Consul agent's own name: the host name serves, and nobody is told that flips do not come."""
+    fake = FakeConsul(procs, consul.url).start()
+    fake.spoil("GET /v1/agent/self", "status", code=403, body="Permission denied")
+    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}), agent={"node": ""})
+    site.daemon.node = os.uname().nodename.lower()
+    site.start()
+    assert wait_for("the agent publishes", site.document, 5)["node"] == site.daemon.node
+    assert site.daemon.metric("pointsman_consul_errors_total{kind=\"denied\"") == 1
+    site.flip("name-000")
+    assert "no flip reaches" not in site.daemon.log()
     site.check()
