@@ -39,6 +39,9 @@ void client_close(struct client *client);
 enum exit_code client_report_err(
     const struct client *client, const struct cli *cli, const struct err *e, const char *what);
 
+/* What to do about such an error, for those who tell it in words of their own; NULL: nothing. */
+const char *client_advise(const struct client *client, const struct err *e);
+
 /* Waits while the loop runs: -1 when it was interrupted. */
 int client_sleep(struct client *client, int64_t ms);
 

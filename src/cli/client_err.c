@@ -33,7 +33,8 @@ static const struct advice for_consul[] = {
 	{ ERR_LIMIT, EXIT_UNREACHABLE, "so much cannot be a list of names; " AGENTS_GO_ON,
 	    "look what was written there: consul kv get -keys PREFIX" },
 	{ ERR_DENIED, EXIT_REFUSED, "Consul, or TLS on the way to it, does not let us",
-	    "a token that may: consul.token-file or CONSUL_HTTP_TOKEN; for TLS: consul.ca-file" },
+	    "a token that may: consul.token-file or CONSUL_HTTP_TOKEN; for TLS: consul.ca-file, or "
+	    "http:// where none is spoken" },
 };
 
 static const struct advice for_file[] = {
@@ -68,26 +69,39 @@ find(const struct advice *table, size_t count, enum err_code code)
 	return NULL;
 }
 
+/* The row for this kind of error, one without words when there is none. */
+static const struct advice *
+advice_for(const struct client *client, enum err_code code)
+{
+	static const struct advice none = { ERR_NONE, EXIT_PROBLEM, NULL, NULL };
+	const struct advice *a;
+
+	if (client->kv != NULL && kv_is_file(client->kv))
+		a = find(for_file, MEM_COUNT(for_file), code);
+	else
+		a = find(for_consul, MEM_COUNT(for_consul), code);
+	if (a == NULL)
+		a = find(for_both, MEM_COUNT(for_both), code);
+	return a != NULL ? a : &none;
+}
+
+const char *
+client_advise(const struct client *client, const struct err *e)
+{
+	return advice_for(client, e->code)->todo;
+}
+
 enum exit_code
 client_report_err(
     const struct client *client, const struct cli *cli, const struct err *e, const char *what)
 {
-	static const struct advice none = { ERR_NONE, EXIT_PROBLEM, NULL, NULL };
+	const struct advice *a = advice_for(client, e->code);
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-	const struct advice *a;
 
 	if (e->code == ERR_CANCELED) {
 		report_fact(&r, "stopped while %s; nothing was changed", what);
 		return report_send(&r, cli, EXIT_STOPPED);
 	}
-	if (client->kv != NULL && kv_is_file(client->kv))
-		a = find(for_file, MEM_COUNT(for_file), e->code);
-	else
-		a = find(for_consul, MEM_COUNT(for_consul), e->code);
-	if (a == NULL)
-		a = find(for_both, MEM_COUNT(for_both), e->code);
-	if (a == NULL)
-		a = &none;
 	report_fact(&r, "%s: %s", what, e->text);
 	if (a->why != NULL)
 		report_why(&r, "%s", a->why);

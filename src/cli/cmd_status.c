@@ -69,9 +69,8 @@ judge_kv(struct status *st, const char *explained)
 	if (!st->has_kv) {
 		trouble_add(&st->troubles, MARK_CRITICAL,
 		    "agents go on serving what they have, nothing can be changed",
-		    kv_is_file(st->client->kv) ? "pointsman names    says what to do about the file"
-					       : "systemctl status consul",
-		    "the KV cannot be read: %s", st->kv_err.text);
+		    client_advise(st->client, &st->kv_err), "the KV cannot be read: %s",
+		    st->kv_err.text);
 		return;
 	}
 	/* The same words twice would hide what else is wrong. */

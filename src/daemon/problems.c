@@ -37,11 +37,15 @@ add(struct problems *p, enum severity s, char *what, const char *why, const char
 static void
 collect_consul(const struct agent *a, struct problems *p)
 {
-	const char *todo = kv_is_file(a->kv) ? "look at the file and its directory"
-					     : "look at the Consul agent: consul members";
+	const char *todo = "look at the Consul agent: consul members";
 
+	if (kv_is_file(a->kv))
+		todo = "look at the file and its directory";
+	else if (a->contact.err.code == ERR_DENIED)
+		todo = "give it a token that may: consul.token-file; for TLS: consul.ca-file";
 	if (!a->contact.is_up && a->contact.since_wall_s != 0)
-		add(p, CRITICAL, mem_printf("%s: %s", kv_address(a->kv), a->contact.err.text),
+		add(p, CRITICAL,
+		    mem_printf("the agent cannot read the KV: %s", a->contact.err.text),
 		    "names keep what they have; no flip reaches this host", todo);
 	if (a->contact.is_up && publisher_error(a->publisher)->code != ERR_NONE)
 		add(p, WARNING,

@@ -197,3 +197,25 @@ def test_agent_on_a_unix_socket(procs, consul):
     site.dnsmasq.start()
     site.daemon.start(limit=0)
     wait_for("the agent serves", lambda: site.cli("status")[0] == 0, 10, 0.1)
+
+
+@pytest.mark.parametrize("fault, advice", [
+    ({"kind": "status", "code": 403, "body": "Permission denied"}, "consul.token-file"),
+    ({"kind": "status", "code": 500, "body": "No cluster leader"}, "raft list-peers"),
+    ({"kind": "reset"}, "systemctl status consul"),
+    ({"kind": "body", "text": "<html>"}, "does not speak|check consul.address")], ids=[
+        "403", "500", "reset", "html"])
+def test_the_server_is_named_once(procs, consul, fault, advice):
+    """In what the agent says, and in what the command says, which knows what to do about this error."""
+    with FakeConsul(procs, consul.url) as fake:
+        fake.api = consul.api
+        site = Site(procs, fake).start(hammer=False)
+        fake.spoil("^GET /v1/(kv|catalog)", **fault)
+        site.daemon.until("consul is down", lambda s: not s["consul"]["up"])
+        _, out, _ = site.cli("status")
+        words = " ".join(out.split())
+        assert words.count("x the agent cannot read the KV: %s: " % fake.url) == 1, out
+        assert words.count("x the KV cannot be read: %s: " % fake.url) == 1, out
+        assert words.count(fake.url) == 2, out
+        assert not re.search(r"(https?://\S+): \1", site.daemon.log()), site.daemon.log()
+        assert re.search(advice, words), out
