@@ -76,6 +76,31 @@ print_output(const struct cli *cli, const struct config_output *o)
 	out_line(cli, "  backups      %" PRIu64, o->backups);
 }
 
+/* With the longest time that a failure can go unnoticed. */
+static void
+print_check(const struct cli *cli, const struct check_spec *s)
+{
+	const struct debounce_config *t = &s->timing;
+	char every[32], window[32], bound[32];
+
+	out_line(cli, "check          %s", SHOWN(s->name));
+	out_line(cli, "  type         %s%s%s", s->type, s->target != NULL ? " at " : "",
+	    s->target != NULL ? SHOWN(s->target) : "");
+	out_line(cli, "  failing      every %s, after %d bad and %s (<= %s)",
+	    str_duration(every, sizeof(every), t->interval_ms), t->failures,
+	    str_duration(window, sizeof(window), t->window_ms),
+	    str_duration(bound, sizeof(bound), debounce_bound_ms(t)));
+}
+
+static void
+print_pair(const struct cli *cli, const struct config_pair *p)
+{
+	out_line(cli, "pair           %s", SHOWN(p->name));
+	out_line(cli, "  kind         %s", p->kind);
+	out_line(cli, "  name         %s", SHOWN(p->kv_name));
+	out_line(cli, "  nodes        %s, %s", SHOWN(p->nodes[0]), SHOWN(p->nodes[1]));
+}
+
 static void
 print_text(const struct cli *cli, const struct config *c)
 {
@@ -92,6 +117,14 @@ print_text(const struct cli *cli, const struct config *c)
 	out_line(cli, "domain         %s", SHOWN(or_dash(c->agent.domain)));
 	for (size_t i = 0; i < c->output_count; i++)
 		print_output(cli, &c->outputs[i]);
+	out_line(cli, "vantage        %s",
+	    c->agent.is_vantage  ? "yes"
+	    : c->check_count > 0 ? "no: this host runs no check"
+				 : "no");
+	for (size_t i = 0; i < c->pair_count; i++)
+		print_pair(cli, &c->pairs[i]);
+	for (size_t i = 0; i < c->check_count; i++)
+		print_check(cli, &c->checks[i]);
 	for (size_t i = 0; i < c->hook_count; i++)
 		out_line(cli, "hook           %s runs %s", SHOWN(c->hooks[i].name),
 		    SHOWN(c->hooks[i].command[0]));
@@ -168,18 +201,47 @@ hook_to_json(const struct config_hook *h)
 	    (json_int_t)h->limit_ms);
 }
 
+static json_t *
+check_to_json(const struct check_spec *s)
+{
+	const struct debounce_config *t = &s->timing;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:i, s:I, s:I}", "name",
+	    out_text_to_json(s->name), "type", out_text_to_json(s->type), "target",
+	    out_text_to_json(s->target), "pair", out_text_to_json(s->pair), "interval_ms",
+	    (json_int_t)t->interval_ms, "fast_interval_ms", (json_int_t)t->fast_ms, "timeout_ms",
+	    (json_int_t)t->timeout_ms, "failures_before_critical", t->failures, "window_ms",
+	    (json_int_t)t->window_ms, "success_before_passing", t->successes, "success_window_ms",
+	    (json_int_t)t->success_window_ms, "bound_ms", (json_int_t)debounce_bound_ms(t));
+}
+
+static json_t *
+pair_to_json(const struct config_pair *p)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "title", out_text_to_json(p->name),
+	    "kind", out_text_to_json(p->kind), "name", out_text_to_json(p->kv_name), "nodes",
+	    argv_to_json(p->nodes), "max_lag_ms", (json_int_t)p->max_lag_ms, "long_write_ms",
+	    (json_int_t)p->long_write_ms);
+}
+
 static void
 print_json(const struct config *c)
 {
 	json_t *outputs = json_array(), *hooks = json_array();
+	json_t *checks = json_array(), *pairs = json_array();
 
 	for (size_t i = 0; i < c->output_count; i++)
 		json_array_append_new(outputs, output_to_json(&c->outputs[i]));
 	for (size_t i = 0; i < c->hook_count; i++)
 		json_array_append_new(hooks, hook_to_json(&c->hooks[i]));
-	out_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "path", out_text_to_json(c->path),
-	    "consul", consul_to_json(&c->consul), "agent", agent_to_json(&c->agent), "outputs",
-	    outputs, "hooks", hooks, "warnings", out_lines_to_json(str_text(&c->warnings))));
+	for (size_t i = 0; i < c->check_count; i++)
+		json_array_append_new(checks, check_to_json(&c->checks[i]));
+	for (size_t i = 0; i < c->pair_count; i++)
+		json_array_append_new(pairs, pair_to_json(&c->pairs[i]));
+	out_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
+	    out_text_to_json(c->path), "consul", consul_to_json(&c->consul), "agent",
+	    agent_to_json(&c->agent), "outputs", outputs, "pairs", pairs, "checks", checks, "hooks",
+	    hooks, "warnings", out_lines_to_json(str_text(&c->warnings))));
 }
 
 static enum exit_code

@@ -19,8 +19,9 @@
 struct loop;
 
 struct check_run {
-	const struct endpoint *endpoint; /* where the target is now; NULL: the types that have none */
-	enum check_role role;		 /* what it must be at this moment */
+	const struct endpoint
+	    *endpoint;        /* where the target is now; NULL: the types that have none */
+	enum check_role role; /* what it must be at this moment */
 	int64_t limit_ms;
 };
 
@@ -29,8 +30,8 @@ typedef void check_done_fn(struct check_result *r, void *arg);
 
 struct check_type {
 	const char *name;
-	bool has_target;   /* wants target; the checker resolves it before every run */
-	int port;	   /* when neither target nor port say one; 0: must be given */
+	bool has_target; /* wants target; the checker resolves it before every run */
+	int port;        /* when neither target nor port say one; 0: must be given */
 	/* The type's own demands on a spec: 0, or -1 with what is missing or wrong. NULL: none. */
 	int (*validate)(const struct check_spec *s, struct err *e);
 	/* s outlives the probe. Never fails: what is wrong comes out of the runs. */

@@ -63,8 +63,8 @@ config_load(const char *path, struct str *problems, struct err *e)
 	config_apply_environment(&l);
 	config_check(&l);
 	conf_clear(&l.tree);
-	free(l.outputs);
-	free(l.hooks);
+	for (size_t i = 0; i < CONFIG_BLOCKS; i++)
+		free(l.titled[i]);
 	found = line_count(str_text(problems) + before);
 	if (problems->len == before)
 		return c;
@@ -97,6 +97,29 @@ free_outputs(struct config *c)
 		free(o->prove);
 	}
 	free(c->outputs);
+}
+
+static void
+free_checks(struct config *c)
+{
+	for (size_t i = 0; i < c->check_count; i++)
+		check_spec_clear(&c->checks[i]);
+	free(c->checks);
+	for (size_t i = 0; i < c->pair_count; i++) {
+		struct config_pair *p = &c->pairs[i];
+
+		free(p->name);
+		free(p->kv_name);
+		free(p->kind);
+		config_free_list(p->nodes);
+		free(p->credentials);
+		config_free_list(p->sentinels);
+		free(p->sentinel_master);
+		config_free_list(p->status);
+		config_free_list(p->start);
+		config_free_list(p->stop);
+	}
+	free(c->pairs);
 }
 
 static void
@@ -134,6 +157,7 @@ config_free(struct config *c)
 	free(c->agent.domain);
 	free(c->agent.template_dir);
 	free_outputs(c);
+	free_checks(c);
 	free_hooks(c);
 	str_clear(&c->warnings);
 	free(c);

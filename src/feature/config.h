@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "io/kv.h"
+#include "model/check.h"
 #include "model/mustache.h"
 
 #define CONFIG_DEFAULT_PATH PM_SYSCONF_DIR "/pointsman.conf"
@@ -54,6 +55,22 @@ struct config_output {
 	char *prove; /* NULL: do not */
 };
 
+/* Two servers of which one is active; its checks are among those of the configuration. */
+struct config_pair {
+	char *name;    /* the title */
+	char *kv_name; /* the name whose value says who is active */
+	char *kind;    /* "mysql", "redis" or "daemon" */
+	char **nodes;  /* two, NULL-terminated */
+	int port;      /* 0: the kind's */
+	char *credentials;
+	bool is_tls;
+	int64_t max_lag_ms, long_write_ms;
+	char **sentinels, *sentinel_master; /* of a Redis pair that has them */
+	char **status, **start,
+	    **stop; /* of daemons: argv, {node} and {address} stand for the server */
+	struct debounce_config timing;
+};
+
 struct config_hook {
 	char *name;
 	char **on; /* events, NULL-terminated */
@@ -67,6 +84,10 @@ struct config {
 	struct config_agent agent;
 	struct config_output *outputs;
 	size_t output_count;
+	struct check_spec *checks; /* those of pairs behind all others */
+	size_t check_count;
+	struct config_pair *pairs;
+	size_t pair_count;
 	struct config_hook *hooks;
 	size_t hook_count;
 	struct str warnings; /* lines as in problems: nothing that keeps it from being used */

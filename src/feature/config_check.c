@@ -83,10 +83,11 @@ static void
 check_path(struct config_loader *l, size_t i)
 {
 	const struct config *c = l->config;
-	const struct conf_entry *e = config_entry(l->outputs[i], "path");
+	const struct conf_entry *e = config_entry(l->titled[CONFIG_OUTPUT][i], "path");
 
 	if (e == NULL) {
-		config_block_problem(l, l->outputs[i], "path is missing: the file to be written");
+		config_block_problem(
+		    l, l->titled[CONFIG_OUTPUT][i], "path is missing: the file to be written");
 		return;
 	}
 	for (size_t k = 0; k < i; k++) {
@@ -100,7 +101,8 @@ check_path(struct config_loader *l, size_t i)
 static void
 check_output(struct config_loader *l, size_t i)
 {
-	const struct conf_entry *block = l->outputs[i], *settle = config_entry(block, "settle-min");
+	const struct conf_entry *block = l->titled[CONFIG_OUTPUT][i],
+				*settle = config_entry(block, "settle-min");
 	struct config_output *o = &l->config->outputs[i];
 
 	if (settle == NULL)
@@ -133,5 +135,6 @@ config_check(struct config_loader *l)
 	for (size_t i = 0; i < l->config->output_count; i++)
 		check_output(l, i);
 	for (size_t i = 0; i < l->config->hook_count; i++)
-		check_hook(l, l->hooks[i]);
+		check_hook(l, l->titled[CONFIG_HOOK][i]);
+	config_check_checks(l);
 }

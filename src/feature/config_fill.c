@@ -155,63 +155,51 @@ grow(void *list, size_t *count, size_t size)
 	return larger;
 }
 
+/* A block with a title: one more in its list. */
 static void
-fill_output(struct config_loader *l, const struct conf_entry *block)
+fill_titled(struct config_loader *l, size_t which, const struct conf_entry *block)
 {
-	struct config *c = l->config;
-	struct config_output *o;
+	const struct config_block *b = &config_blocks[which];
+	void **list = (void **)((char *)l->config + b->offset);
+	size_t *count = (size_t *)((char *)l->config + b->count_offset);
+	void *to;
 
 	check_title(l, block);
-	l->outputs = mem_grow(l->outputs, c->output_count + 1, sizeof(l->outputs[0]));
-	l->outputs[c->output_count] = block;
-	c->outputs = grow(c->outputs, &c->output_count, sizeof(c->outputs[0]));
-	o = &c->outputs[c->output_count - 1];
-	config_block_init(&config_blocks[CONFIG_OUTPUT], o);
-	o->name = mem_strdup(block->title);
-	fill_block(l, &config_blocks[CONFIG_OUTPUT], block, o);
+	l->titled[which] = mem_grow(l->titled[which], *count + 1, sizeof(l->titled[which][0]));
+	l->titled[which][*count] = block;
+	*list = grow(*list, count, b->size);
+	to = (char *)*list + (*count - 1) * b->size;
+	config_block_init(b, to);
+	*(char **)to = mem_strdup(block->title);
+	fill_block(l, b, block, to);
 }
 
 static void
-fill_hook(struct config_loader *l, const struct conf_entry *block)
+fill_untitled(struct config_loader *l, size_t which, const struct conf_entry *block)
 {
-	struct config *c = l->config;
-	struct config_hook *h;
+	const struct config_block *b = &config_blocks[which];
 
-	check_title(l, block);
-	l->hooks = mem_grow(l->hooks, c->hook_count + 1, sizeof(l->hooks[0]));
-	l->hooks[c->hook_count] = block;
-	c->hooks = grow(c->hooks, &c->hook_count, sizeof(c->hooks[0]));
-	h = &c->hooks[c->hook_count - 1];
-	config_block_init(&config_blocks[CONFIG_HOOK], h);
-	h->name = mem_strdup(block->title);
-	fill_block(l, &config_blocks[CONFIG_HOOK], block, h);
+	*(which == CONFIG_CONSUL ? &l->consul : &l->agent) = block;
+	fill_block(l, b, block, (char *)l->config + b->offset);
 }
 
+/* "consul, agent, output and hook": the blocks there are. */
 static void
-fill_consul(struct config_loader *l, const struct conf_entry *block)
+add_block_names(struct str *out, const char *last)
 {
-	l->consul = block;
-	fill_block(l, &config_blocks[CONFIG_CONSUL], block, &l->config->consul);
-}
-
-static void
-fill_agent(struct config_loader *l, const struct conf_entry *block)
-{
-	l->agent = block;
-	fill_block(l, &config_blocks[CONFIG_AGENT], block, &l->config->agent);
+	for (size_t i = 0; i < CONFIG_BLOCKS; i++)
+		str_addf(out, "%s%s",
+		    i == 0                  ? ""
+		    : i + 1 < CONFIG_BLOCKS ? ", "
+					    : last,
+		    config_blocks[i].name);
 }
 
 static void
 fill_any(struct config_loader *l, const struct conf_entry *e)
 {
-	static void (*const fill[CONFIG_BLOCKS])(
-	    struct config_loader *, const struct conf_entry *) = {
-		[CONFIG_CONSUL] = fill_consul,
-		[CONFIG_AGENT] = fill_agent,
-		[CONFIG_OUTPUT] = fill_output,
-		[CONFIG_HOOK] = fill_hook,
-	};
 	const struct conf_entry *before = said_before(l->tree.first, e);
+	struct str known = STR_INIT;
 
 	if (e->is_nested) {
 		config_block_problem(l, e, "a block cannot stand in another");
@@ -223,23 +211,30 @@ fill_any(struct config_loader *l, const struct conf_entry *e)
 		if (before != NULL)
 			config_block_problem(l, e, "given twice, first at %s:%u",
 			    before->where.file, before->where.line);
+		else if (config_blocks[i].has_title)
+			fill_titled(l, i, e);
 		else
-			fill[i](l, e);
+			fill_untitled(l, i, e);
 		return;
 	}
-	config_block_problem(l, e, "there is no such block, only consul, agent, output and hook");
+	add_block_names(&known, " and ");
+	config_block_problem(l, e, "there is no such block, only %s", str_text(&known));
+	str_clear(&known);
 }
 
 void
 config_fill(struct config_loader *l)
 {
+	struct str known = STR_INIT;
+
+	add_block_names(&known, " or ");
 	config_block_init(&config_blocks[CONFIG_CONSUL], &l->config->consul);
 	config_block_init(&config_blocks[CONFIG_AGENT], &l->config->agent);
 	for (const struct conf_entry *e = l->tree.first; e != NULL; e = e->next) {
 		if (e->is_block)
 			fill_any(l, e);
 		else
-			config_problem(
-			    l, e, "keys stand in a block: consul, agent, output or hook");
+			config_problem(l, e, "keys stand in a block: %s", str_text(&known));
 	}
+	str_clear(&known);
 }

@@ -14,6 +14,7 @@
 
 #define PATH_ALLOWED "an absolute path"
 #define TIMEOUT_ALLOWED "a duration from 100ms to 10m, like \"10s\""
+#define RANGE_ALLOWED "a range as Nagios plugins have it, like \"10\", \"5:\" or \"10:20\""
 #define ARGV_ALLOWED "a program (absolute, or a bare name that is in PATH), its arguments"
 
 /* clang-format off */
@@ -127,6 +128,159 @@ static const struct config_key output_keys[] = {
 };
 #undef FIELD
 
+#define TIMING(prefix) \
+	{ .name = "interval", .read = config_read_duration, .offset = FIELD(prefix interval_ms), \
+	    .fallback = "5s", \
+	    .allowed = "a duration from 500ms to 1h, like \"5s\"", \
+	    .min = 500, .max = S(3600) }, \
+	{ .name = "fast-interval", .read = config_read_duration, .offset = FIELD(prefix fast_ms), \
+	    .fallback = "1s", \
+	    .allowed = "a duration from 100ms to 1h, like \"1s\"", \
+	    .min = 100, .max = S(3600) }, \
+	{ .name = "timeout", .read = config_read_duration, .offset = FIELD(prefix timeout_ms), \
+	    .fallback = "2s", \
+	    .allowed = "a duration from 100ms to 10m, like \"2s\"", \
+	    .min = 100, .max = S(600) }, \
+	{ .name = "failures-before-critical", .read = config_read_int, \
+	    .offset = FIELD(prefix failures), \
+	    .fallback = "5", \
+	    .allowed = "a number from 1 to 1000", \
+	    .min = 1, .max = 1000 }, \
+	{ .name = "window", .read = config_read_duration, .offset = FIELD(prefix window_ms), \
+	    .fallback = "10s", \
+	    .allowed = "a duration from 0 to 1h, like \"10s\"", \
+	    .min = 0, .max = S(3600) }, \
+	{ .name = "refused-window", .read = config_read_duration, \
+	    .offset = FIELD(prefix refused_window_ms), \
+	    .allowed = "a duration from 1ms to 1h, like \"3s\"", \
+	    .min = 1, .max = S(3600) }, \
+	{ .name = "success-before-passing", .read = config_read_int, \
+	    .offset = FIELD(prefix successes), \
+	    .fallback = "3", \
+	    .allowed = "a number from 1 to 1000", \
+	    .min = 1, .max = 1000 }, \
+	{ .name = "success-window", .read = config_read_duration, \
+	    .offset = FIELD(prefix success_window_ms), \
+	    .fallback = "15s", \
+	    .allowed = "a duration from 0 to 1h, like \"15s\"", \
+	    .min = 0, .max = S(3600) }
+
+#define FIELD(member) offsetof(struct check_spec, member)
+static const struct config_key check_keys[] = {
+	{ .name = "type", .read = config_read_type, .offset = FIELD(type),
+	    .allowed = "mysql, redis, tcp, http, sql, file, unit or exec" },
+	{ .name = "target", .read = config_read_target, .offset = FIELD(target),
+	    .types = "mysql redis tcp http sql exec",
+	    .allowed = "a name, a node or HOST:PORT" },
+	{ .name = "port", .read = config_read_int, .offset = FIELD(port),
+	    .types = "mysql redis tcp http sql exec",
+	    .allowed = "a port from 1 to 65535",
+	    .min = 1, .max = 65535 },
+	{ .name = "role", .read = config_read_role, .offset = FIELD(role),
+	    .types = "mysql redis",
+	    .fallback = "any",
+	    .allowed = "any, master (it must be writable) or replica (it must be read-only)" },
+	{ .name = "credentials", .read = config_read_path, .offset = FIELD(credentials),
+	    .types = "mysql redis sql",
+	    .allowed = PATH_ALLOWED },
+	{ .name = "database", .read = config_read_word, .offset = FIELD(database),
+	    .types = "mysql redis sql",
+	    .allowed = "letters, digits, '-' and '_'" },
+	{ .name = "query", .read = config_read_text, .offset = FIELD(query),
+	    .types = "sql",
+	    .allowed = "a statement that reads, in one line" },
+	{ .name = "max-lag", .read = config_read_duration, .offset = FIELD(max_lag_ms),
+	    .types = "mysql redis",
+	    .allowed = "a duration from 100ms to 24h, like \"10s\"",
+	    .min = 100, .max = S(86400) },
+	{ .name = "long-write", .read = config_read_duration, .offset = FIELD(long_write_ms),
+	    .types = "mysql",
+	    .allowed = "a duration from 1s to 24h, like \"10s\"",
+	    .min = S(1), .max = S(86400) },
+	{ .name = "path", .read = config_read_url_path, .offset = FIELD(path),
+	    .types = "http file",
+	    .allowed = "an absolute path" },
+	{ .name = "measure", .read = config_read_measure, .offset = FIELD(measure),
+	    .types = "file",
+	    .allowed = "age (seconds) or size (bytes)" },
+	{ .name = "host", .read = config_read_text, .offset = FIELD(host),
+	    .types = "tcp http redis",
+	    .allowed = "a host name" },
+	{ .name = "expect", .read = config_read_text, .offset = FIELD(expect),
+	    .types = "tcp http",
+	    .allowed = "text that the answer must hold, in one line" },
+	{ .name = "tls", .read = config_read_bool, .offset = FIELD(is_tls),
+	    .types = "tcp http redis",
+	    .allowed = "yes or no" },
+	{ .name = "ca-file", .read = config_read_path, .offset = FIELD(ca_file),
+	    .types = "tcp http redis",
+	    .allowed = PATH_ALLOWED },
+	{ .name = "sentinels", .read = config_read_targets, .offset = FIELD(sentinels),
+	    .types = "redis",
+	    .allowed = "one or more ADDRESS:PORT, like {\"10.0.5.21:26379\"}",
+	    .is_list = true },
+	{ .name = "sentinel-master", .read = config_read_word, .offset = FIELD(sentinel_master),
+	    .types = "redis",
+	    .allowed = "the name by which the sentinels know it: letters, digits, '-' and '_'" },
+	{ .name = "unit", .read = config_read_systemd_unit, .offset = FIELD(unit),
+	    .types = "unit",
+	    .allowed = "a systemd unit like \"fees.service\"" },
+	{ .name = "command", .read = config_read_argv, .offset = FIELD(command),
+	    .types = "exec",
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	{ .name = "warning", .read = config_read_range, .offset = FIELD(warning),
+	    .allowed = RANGE_ALLOWED },
+	{ .name = "critical", .read = config_read_range, .offset = FIELD(critical),
+	    .allowed = RANGE_ALLOWED },
+	TIMING(timing.),
+	{ .name = NULL },
+};
+#undef FIELD
+
+#define FIELD(member) offsetof(struct config_pair, member)
+static const struct config_key pair_keys[] = {
+	{ .name = "kind", .read = config_read_kind, .offset = FIELD(kind),
+	    .allowed = "mysql, redis or daemon" },
+	{ .name = "name", .read = config_read_name, .offset = FIELD(kv_name),
+	    .allowed = "a name: labels of letters, digits, '-' and '_' with dots between them" },
+	{ .name = "nodes", .read = config_read_nodes, .offset = FIELD(nodes),
+	    .allowed = "two nodes, like {\"db3\", \"db4\"}",
+	    .is_list = true },
+	{ .name = "port", .read = config_read_int, .offset = FIELD(port),
+	    .allowed = "a port from 1 to 65535",
+	    .min = 1, .max = 65535 },
+	{ .name = "credentials", .read = config_read_path, .offset = FIELD(credentials),
+	    .allowed = PATH_ALLOWED },
+	{ .name = "max-lag", .read = config_read_duration, .offset = FIELD(max_lag_ms),
+	    .fallback = "10s",
+	    .allowed = "a duration from 100ms to 24h, like \"10s\"",
+	    .min = 100, .max = S(86400) },
+	{ .name = "long-write", .read = config_read_duration, .offset = FIELD(long_write_ms),
+	    .fallback = "10s",
+	    .allowed = "a duration from 1s to 24h, like \"10s\"",
+	    .min = S(1), .max = S(86400) },
+	{ .name = "tls", .read = config_read_bool, .offset = FIELD(is_tls),
+	    .allowed = "yes or no" },
+	{ .name = "sentinels", .read = config_read_targets, .offset = FIELD(sentinels),
+	    .allowed = "one or more ADDRESS:PORT, like {\"10.0.5.21:26379\"}",
+	    .is_list = true },
+	{ .name = "sentinel-master", .read = config_read_word, .offset = FIELD(sentinel_master),
+	    .allowed = "the name by which the sentinels know it: letters, digits, '-' and '_'" },
+	{ .name = "status", .read = config_read_argv, .offset = FIELD(status),
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	{ .name = "start", .read = config_read_argv, .offset = FIELD(start),
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	{ .name = "stop", .read = config_read_argv, .offset = FIELD(stop),
+	    .allowed = ARGV_ALLOWED,
+	    .is_list = true },
+	TIMING(timing.),
+	{ .name = NULL },
+};
+#undef FIELD
+
 #define FIELD(member) offsetof(struct config_hook, member)
 static const struct config_key hook_keys[] = {
 	{ .name = "on", .read = config_read_events, .offset = FIELD(on),
@@ -145,10 +299,18 @@ static const struct config_key hook_keys[] = {
 /* clang-format on */
 
 const struct config_block config_blocks[CONFIG_BLOCKS] = {
-	[CONFIG_CONSUL] = { "consul", false, consul_keys, sizeof(struct config_consul) },
-	[CONFIG_AGENT] = { "agent", false, agent_keys, sizeof(struct config_agent) },
-	[CONFIG_OUTPUT] = { "output", true, output_keys, sizeof(struct config_output) },
-	[CONFIG_HOOK] = { "hook", true, hook_keys, sizeof(struct config_hook) },
+	[CONFIG_CONSUL] = { "consul", false, consul_keys, sizeof(struct config_consul),
+	    offsetof(struct config, consul), 0 },
+	[CONFIG_AGENT] = { "agent", false, agent_keys, sizeof(struct config_agent),
+	    offsetof(struct config, agent), 0 },
+	[CONFIG_OUTPUT] = { "output", true, output_keys, sizeof(struct config_output),
+	    offsetof(struct config, outputs), offsetof(struct config, output_count) },
+	[CONFIG_CHECK] = { "check", true, check_keys, sizeof(struct check_spec),
+	    offsetof(struct config, checks), offsetof(struct config, check_count) },
+	[CONFIG_PAIR] = { "pair", true, pair_keys, sizeof(struct config_pair),
+	    offsetof(struct config, pairs), offsetof(struct config, pair_count) },
+	[CONFIG_HOOK] = { "hook", true, hook_keys, sizeof(struct config_hook),
+	    offsetof(struct config, hooks), offsetof(struct config, hook_count) },
 };
 
 const struct config_key *

@@ -7,6 +7,16 @@
 
 #include "feature/config.h"
 
+enum {
+	CONFIG_CONSUL,
+	CONFIG_AGENT,
+	CONFIG_OUTPUT,
+	CONFIG_CHECK,
+	CONFIG_PAIR,
+	CONFIG_HOOK,
+	CONFIG_BLOCKS
+};
+
 struct config_key;
 
 /* values: NULL-terminated, at least one. 0, or -1 with field untouched: it is not what is allowed. */
@@ -19,17 +29,21 @@ struct config_key {
 	const char *allowed; /* words that follow "KEY = VALUE: " */
 	size_t offset;       /* of the field in the block's struct */
 	bool is_list;
-	double min, max; /* of numbers and durations (milliseconds) */
+	double min, max;   /* of numbers and durations (milliseconds) */
+	const char *types; /* of checks: those that have it, "sql mysql"; NULL: all */
 };
 
 struct config_block {
 	const char *name;
 	bool has_title;
 	const struct config_key *keys; /* ends with a NULL name */
-	size_t size;                   /* of the block's struct */
+	size_t size; /* of the block's struct; with a title, that is its first member */
+	/*
+	 * Where it is in struct config: the struct itself, or with a title the pointer to an array of
+	 * them, and the count of that.
+	 */
+	size_t offset, count_offset;
 };
-
-enum { CONFIG_CONSUL, CONFIG_AGENT, CONFIG_OUTPUT, CONFIG_HOOK, CONFIG_BLOCKS };
 
 extern const struct config_block config_blocks[CONFIG_BLOCKS];
 
@@ -40,6 +54,7 @@ void config_block_init(const struct config_block *b, void *block);
 
 /* Of lists in those structs; NULL is allowed. */
 void config_free_list(char **list);
+int config_set_list(void *field, const char *const *values); /* replaces it; 0 */
 
 /* --- the readers ----------------------------------------------------------------------------- */
 
@@ -49,6 +64,9 @@ config_read_fn config_read_escape, config_read_signal, config_read_log_level, co
 config_read_fn config_read_address, config_read_prefix, config_read_prefix_or_none;
 config_read_fn config_read_node, config_read_domain, config_read_word, config_read_http;
 config_read_fn config_read_server, config_read_template, config_read_process;
-config_read_fn config_read_validate;
+config_read_fn config_read_validate, config_read_type, config_read_kind, config_read_role;
+config_read_fn config_read_measure, config_read_range, config_read_target;
+config_read_fn config_read_int, config_read_nodes, config_read_name, config_read_targets;
+config_read_fn config_read_url_path, config_read_systemd_unit;
 
 #endif

@@ -14,7 +14,7 @@ struct config_loader {
 	struct conf tree;
 	/* Where each part was written; NULL: it was not. */
 	const struct conf_entry *consul, *agent;
-	const struct conf_entry **outputs, **hooks; /* as many as the configuration has */
+	const struct conf_entry **titled[CONFIG_BLOCKS]; /* as many as the configuration has */
 };
 
 /* From the tree into the configuration: unknown and repeated keys, values that are not allowed. */
@@ -25,6 +25,8 @@ void config_apply_environment(struct config_loader *l);
 
 /* What one key alone cannot tell: what is missing, what does not go together. */
 void config_check(struct config_loader *l);
+/* The same for checks and pairs; adds the checks that a pair has without being asked for. */
+void config_check_checks(struct config_loader *l);
 
 /* The last entry of that key in a block (NULL: no block), or NULL. */
 const struct conf_entry *config_entry(const struct conf_entry *block, const char *key);

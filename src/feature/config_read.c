@@ -90,8 +90,8 @@ config_read_process(const struct config_key *key, const char *const *values, voi
 
 /* --- lists --------------------------------------------------------------------------------------- */
 
-static int
-set_list(void *field, const char *const *values)
+int
+config_set_list(void *field, const char *const *values)
 {
 	char ***to = field;
 	size_t n = 0;
@@ -115,7 +115,7 @@ config_read_argv(const struct config_key *key, const char *const *values, void *
 		return -1;
 	while (values[n] != NULL)
 		n++;
-	return n <= ARGV_MAX ? set_list(field, values) : -1;
+	return n <= ARGV_MAX ? config_set_list(field, values) : -1;
 }
 
 int
@@ -149,7 +149,7 @@ config_read_events(const struct config_key *key, const char *const *values, void
 		if (k == MEM_COUNT(events))
 			return -1;
 	}
-	return set_list(field, values);
+	return config_set_list(field, values);
 }
 
 /* --- numbers and choices ------------------------------------------------------------------------- */

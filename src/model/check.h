@@ -88,6 +88,7 @@ void check_result_set(struct check_result *r, enum check_class c, const char *fo
 /* What is to be checked. Strings are the owner's (feature/config); NULL or 0 where not given. */
 struct check_spec {
 	char *name;
+	char *pair, *node; /* a check of a pair: which one, and its server; else NULL */
 	char *type;        /* of feature/check_type.h */
 	char *target;      /* a name, a node or host:port; NULL: the types that need none */
 	int port;          /* 0: the type's */
@@ -109,5 +110,7 @@ struct check_spec {
 	int64_t max_lag_ms, long_write_ms; /* 0: not asked */
 	struct debounce_config timing;
 };
+
+void check_spec_clear(struct check_spec *s); /* frees what it holds */
 
 #endif

@@ -19,67 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "feature/config.h"
-
-static char dir[] = "/tmp/test_config.XXXXXX";
-
-static void
-write_file(const char *name, const char *text, mode_t mode)
-{
-	char *path = file_join(dir, name);
-	struct err e;
-
-	if (file_replace(path, text, strlen(text), mode, &e) != 0)
-		fail_msg("%s", e.text);
-	assert_int_equal(chmod(path, mode), 0);
-	free(path);
-}
-
-/* Copies text without "<dir>/". */
-static void
-copy_without_dir(char *out, size_t size, const char *text)
-{
-	size_t n = strlen(dir) + 1, len = 0;
-
-	while (*text != '\0' && len + 1 < size) {
-		if (strncmp(text, dir, n - 1) == 0)
-			text += n;
-		else
-			out[len++] = *text++;
-	}
-	out[len] = '\0';
-}
-
-/* The problems, without the directory; "" when there is none, and *out is the configuration. */
-static const char *
-load_text(const char *text, struct config **out)
-{
-	static char shown[16384];
-	struct str problems = STR_INIT;
-	char *path = file_join(dir, "main.conf");
-	struct config *c;
-	struct err e = { 0 };
-
-	write_file("main.conf", text, 0600);
-	c = config_load(path, &problems, &e);
-	assert_int_equal(c == NULL, problems.len > 0);
-	copy_without_dir(shown, sizeof(shown), str_text(&problems));
-	str_clear(&problems);
-	free(path);
-	if (out != NULL)
-		*out = c;
-	else
-		config_free(c);
-	return shown;
-}
-
-static struct config *
-load_good(const char *text)
-{
-	struct config *c;
-
-	assert_string_equal(load_text(text, &c), "");
-	return c;
-}
+#include "config_text.h"
 
 #define HOSTS(more) "output \"hosts\" { path = \"/x/hosts\"\n" more "}"
 
@@ -88,7 +28,7 @@ load_good(const char *text)
 static void
 an_empty_file_means_all_defaults(void **state)
 {
-	struct config *c = load_good("");
+	struct config *c = config_load_good("");
 
 	(void)state;
 	assert_string_equal(c->consul.address, "http://127.0.0.1:8500");
@@ -114,7 +54,7 @@ an_empty_file_means_all_defaults(void **state)
 static void
 an_output_has_its_defaults(void **state)
 {
-	struct config *c = load_good(HOSTS(""));
+	struct config *c = config_load_good(HOSTS(""));
 	const struct config_output *o = &c->outputs[0];
 
 	(void)state;
@@ -140,7 +80,7 @@ an_output_has_its_defaults(void **state)
 static void
 everything_can_be_set(void **state)
 {
-	struct config *c = load_good(
+	struct config *c = config_load_good(
 	    "consul { address = \"unix:///run/consul.sock\" root = \"pm/\" names = services/ "
 	    "datacenter = dc-1 ca-file = /ca cert-file = /cert key-file = /key "
 	    "tls-server-name = Server.DC1.consul verify = off }\n"
@@ -197,12 +137,12 @@ everything_can_be_set(void **state)
 static void
 a_process_is_only_named_when_somebody_names_it(void **state)
 {
-	struct config *c = load_good(HOSTS("signal = HUP pidfile = /p process = unbound"));
+	struct config *c = config_load_good(HOSTS("signal = HUP pidfile = /p process = unbound"));
 
 	(void)state;
 	assert_string_equal(c->outputs[0].process, "unbound");
 	config_free(c);
-	c = load_good(HOSTS("signal = HUP pidfile = /p"));
+	c = config_load_good(HOSTS("signal = HUP pidfile = /p"));
 	assert_null(c->outputs[0].process);
 	config_free(c);
 }
@@ -233,7 +173,7 @@ static void
 expect_all(const struct bad *cases, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		assert_string_equal(load_text(cases[i].text, NULL), cases[i].problems);
+		assert_string_equal(config_load_text(cases[i].text, NULL), cases[i].problems);
 }
 
 #define URLS "http://HOST:PORT, https://HOST:PORT, unix:///PATH or file:/PATH"
@@ -457,12 +397,11 @@ unknown_and_repeated_things(void **state)
 		    "main.conf:1: colour = \"red\": there is no such key; agent has node, "
 		    "state-dir, "
 		    "http, domain, template-dir, vantage, log-level, max-silence\n" },
-		{ "check \"fees\" { type = sql command = {a, b} }",
-		    "main.conf:1: check \"fees\": there is no such block, only consul, agent, "
-		    "output "
-		    "and hook\n" },
+		{ "shop \"fees\" { type = sql command = {a, b} }",
+		    "main.conf:1: shop \"fees\": there is no such block, only consul, agent, "
+		    "output, check, pair and hook\n" },
 		{ "node = x", "main.conf:1: node = \"x\": keys stand in a block: consul, agent, "
-			      "output or hook\n" },
+			      "output, check, pair or hook\n" },
 		{ "agent { node = a\nnode = b }",
 		    "main.conf:2: node = \"b\": given twice, first in line 1\n" },
 		{ "agent { }\nagent { node = a }",
@@ -481,12 +420,12 @@ static void
 all_problems_come_at_once(void **state)
 {
 	struct str problems = STR_INIT;
-	char *path = file_join(dir, "main.conf"), shown[4096];
+	char *path = file_join(config_dir, "main.conf"), shown[4096];
 	struct err e = { 0 };
 
 	(void)state;
-	write_file("more.conf", "# more\nhook h { on = nothing }\nagent { vantage = 7 }\n", 0600);
-	write_file("main.conf",
+	config_write("more.conf", "# more\nhook h { on = nothing }\nagent { vantage = 7 }\n", 0600);
+	config_write("main.conf",
 	    "# everything is wrong here\n"
 	    "consul {\n"
 	    "  adress = x\n"
@@ -503,7 +442,7 @@ all_problems_come_at_once(void **state)
 	    "  settle-min = 5\n",
 	    0600);
 	assert_null(config_load(path, &problems, &e));
-	copy_without_dir(shown, sizeof(shown), str_text(&problems));
+	config_without_dir(shown, sizeof(shown), str_text(&problems));
 	assert_string_equal(shown,
 	    "main.conf:13: the block or list that begins here has no end\n"
 	    "main.conf:7: cannot open none.conf: No such file or directory\n"
@@ -543,19 +482,6 @@ a_file_that_is_not_there_is_a_problem(void **state)
 
 /* --- the environment ----------------------------------------------------------------------------- */
 
-static const char *const variables[] = { "CONSUL_HTTP_ADDR", "CONSUL_HTTP_TOKEN",
-	"CONSUL_HTTP_TOKEN_FILE", "CONSUL_CACERT", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY",
-	"CONSUL_HTTP_SSL", "CONSUL_HTTP_SSL_VERIFY", "CONSUL_TLS_SERVER_NAME" };
-
-static int
-clean_environment(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MEM_COUNT(variables); i++)
-		unsetenv(variables[i]);
-	return 0;
-}
-
 static void
 addresses_mean_what_they_mean_to_consul(void **state)
 {
@@ -579,7 +505,7 @@ addresses_mean_what_they_mean_to_consul(void **state)
 
 		setenv("CONSUL_HTTP_ADDR", cases[i].address, 1);
 		setenv("CONSUL_HTTP_SSL", cases[i].ssl, 1);
-		c = load_good("consul { address = \"http://file.example:8500\" }");
+		c = config_load_good("consul { address = \"http://file.example:8500\" }");
 		assert_string_equal(c->consul.address, cases[i].want);
 		config_free(c);
 	}
@@ -598,8 +524,9 @@ the_environment_wins_over_the_file(void **state)
 	setenv("CONSUL_TLS_SERVER_NAME", "env.example", 1);
 	setenv("CONSUL_HTTP_SSL_VERIFY", "false", 1);
 	setenv("CONSUL_HTTP_TOKEN", "from-env", 1);
-	c = load_good("consul { ca-file = /ca cert-file = /cert key-file = /key verify = yes "
-		      "tls-server-name = x token-file = /nonexistent/token }");
+	c = config_load_good(
+	    "consul { ca-file = /ca cert-file = /cert key-file = /key verify = yes "
+	    "tls-server-name = x token-file = /nonexistent/token }");
 	assert_string_equal(c->consul.ca_file, "/env/ca");
 	assert_non_null(getcwd(here, sizeof(here)));
 	want = file_join(here, "certs/env.pem");
@@ -620,7 +547,7 @@ bad_variables_are_named(void **state)
 	setenv("CONSUL_HTTP_SSL", "perhaps", 1);
 	setenv("CONSUL_HTTP_SSL_VERIFY", "yes", 1);
 	setenv("CONSUL_TLS_SERVER_NAME", "a b", 1);
-	assert_string_equal(load_text("", NULL),
+	assert_string_equal(config_load_text("", NULL),
 	    "CONSUL_HTTP_ADDR = \"gopher://x\": allowed is " URLS "\n"
 	    "CONSUL_TLS_SERVER_NAME = \"a b\": allowed is a host name\n"
 	    "CONSUL_HTTP_SSL_VERIFY = \"yes\": allowed is true, false, 1, 0, t or f\n"
@@ -634,7 +561,7 @@ text_with_token_file(void)
 {
 	static char text[256];
 
-	snprintf(text, sizeof(text), "consul { token-file = \"%s/token\" }", dir);
+	snprintf(text, sizeof(text), "consul { token-file = \"%s/token\" }", config_dir);
 	return text;
 }
 
@@ -644,24 +571,24 @@ a_token_is_read_and_trimmed(void **state)
 	struct config *c;
 
 	(void)state;
-	write_file("token", " \n3f2c-secret\r\n\n", 0600);
-	c = load_good(text_with_token_file());
+	config_write("token", " \n3f2c-secret\r\n\n", 0600);
+	c = config_load_good(text_with_token_file());
 	assert_string_equal(c->consul.token, "3f2c-secret");
 	assert_int_equal(c->warnings.len, 0);
 	config_free(c);
 	/* As in Consul's client the file wins, and both win over ours. */
-	write_file("other", "other-secret", 0600);
+	config_write("other", "other-secret", 0600);
 	setenv("CONSUL_HTTP_TOKEN", "env-secret", 1);
-	c = load_good(text_with_token_file());
+	c = config_load_good(text_with_token_file());
 	assert_string_equal(c->consul.token, "env-secret");
 	config_free(c);
 	{
-		char *path = file_join(dir, "other");
+		char *path = file_join(config_dir, "other");
 
 		setenv("CONSUL_HTTP_TOKEN_FILE", path, 1);
 		free(path);
 	}
-	c = load_good(text_with_token_file());
+	c = config_load_good(text_with_token_file());
 	assert_string_equal(c->consul.token, "other-secret");
 	config_free(c);
 }
@@ -673,9 +600,9 @@ a_token_that_all_can_read_is_a_warning(void **state)
 	char shown[1024];
 
 	(void)state;
-	write_file("token", "secret", 0644);
-	c = load_good(text_with_token_file());
-	copy_without_dir(shown, sizeof(shown), str_text(&c->warnings));
+	config_write("token", "secret", 0644);
+	c = config_load_good(text_with_token_file());
+	config_without_dir(shown, sizeof(shown), str_text(&c->warnings));
 	assert_string_equal(shown, "main.conf:1: token-file: everybody on this host can read the "
 				   "token in token; chmod 0640 "
 				   "it, and give it the group of pointsmand\n");
@@ -686,11 +613,11 @@ static void
 a_file_that_dnsmasq_cannot_read_is_a_warning(void **state)
 {
 	struct config *c =
-	    load_good(HOSTS("mode = 0640 signal = HUP pidfile = \"/run/dnsmasq.pid\""));
+	    config_load_good(HOSTS("mode = 0640 signal = HUP pidfile = \"/run/dnsmasq.pid\""));
 	char shown[1024];
 
 	(void)state;
-	copy_without_dir(shown, sizeof(shown), str_text(&c->warnings));
+	config_without_dir(shown, sizeof(shown), str_text(&c->warnings));
 	assert_string_equal(shown,
 	    "main.conf:1: output \"hosts\": mode 0640: its reader, which has dropped its "
 	    "privileges, cannot read the file\n");
@@ -718,14 +645,14 @@ bad_tokens_are_told_and_never_shown(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MEM_COUNT(cases); i++) {
-		write_file("token", cases[i].token, 0600);
-		assert_string_equal(load_text(text_with_token_file(), NULL), cases[i].why);
+		config_write("token", cases[i].token, 0600);
+		assert_string_equal(config_load_text(text_with_token_file(), NULL), cases[i].why);
 	}
 	setenv("CONSUL_HTTP_TOKEN", "top\nsecret", 1);
-	assert_string_equal(load_text("", NULL),
+	assert_string_equal(config_load_text("", NULL),
 	    "CONSUL_HTTP_TOKEN: the token has a byte that no token has (it is not shown)\n");
 	setenv("CONSUL_HTTP_TOKEN_FILE", "/nonexistent/token", 1);
-	assert_string_equal(load_text("", NULL),
+	assert_string_equal(config_load_text("", NULL),
 	    "CONSUL_HTTP_TOKEN_FILE: cannot open /nonexistent/token: No such file or directory\n");
 }
 
@@ -735,10 +662,11 @@ secrets_are_not_in_messages(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	    load_text("consul { address = \"http://ola:secret@consul:8500\" }", NULL),
+	    config_load_text("consul { address = \"http://ola:secret@consul:8500\" }", NULL),
 	    "main.conf:1: address = \"(not shown)\": allowed is " URLS "\n");
 	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
-	assert_string_equal(load_text("consul { token-file = \"${CONSUL_HTTP_TOKEN}\" }", NULL),
+	assert_string_equal(
+	    config_load_text("consul { token-file = \"${CONSUL_HTTP_TOKEN}\" }", NULL),
 	    "main.conf:1: token-file = \"(not shown)\": allowed is an absolute path\n");
 }
 
@@ -747,8 +675,8 @@ static void
 the_embedded_kv_needs_no_token(void **state)
 {
 	(void)state;
-	config_free(
-	    load_good("consul { address = \"file:/x/kv.json\" token-file = /nonexistent/token }"));
+	config_free(config_load_good(
+	    "consul { address = \"file:/x/kv.json\" token-file = /nonexistent/token }"));
 }
 
 /* --- the sample ----------------------------------------------------------------------------------- */
@@ -764,7 +692,7 @@ the_sample_is_good(void **state)
 	(void)state;
 	if (file_read(SOURCE_DIR "/contrib/pointsman.conf", 1 << 20, &sample, &e) != 0)
 		fail_msg("%s", e.text);
-	c = load_good(str_text(&sample));
+	c = config_load_good(str_text(&sample));
 	assert_int_equal(c->output_count, 1);
 	config_free(c);
 	for (const char *p = str_text(&sample); *p != '\0'; p++) {
@@ -775,7 +703,7 @@ the_sample_is_good(void **state)
 	}
 	/* Its token is not on this machine. */
 	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
-	c = load_good(str_text(&all));
+	c = config_load_good(str_text(&all));
 	assert_int_equal(c->output_count, 2);
 	assert_int_equal(c->hook_count, 1);
 	assert_string_equal(c->consul.names, "services/");
@@ -784,28 +712,7 @@ the_sample_is_good(void **state)
 	str_clear(&all);
 }
 
-static int
-make_dir(void **state)
-{
-	(void)state;
-	clean_environment(NULL);
-	return mkdtemp(dir) != NULL ? 0 : -1;
-}
-
-static int
-remove_dir(void **state)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	(void)state;
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	return rmdir(dir);
-}
-
-#define WITH_ENVIRONMENT(test) cmocka_unit_test_teardown(test, clean_environment)
+#define WITH_ENVIRONMENT(test) cmocka_unit_test_teardown(test, config_clean_environment)
 
 int
 main(void)
@@ -835,5 +742,5 @@ main(void)
 		WITH_ENVIRONMENT(the_sample_is_good),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, config_make_dir, config_remove_dir);
 }

@@ -1,0 +1,229 @@
+/*
+ * config_checks.c: what one key of a check or a pair alone cannot tell, and the checks that a pair
+ * has without being asked for: one a server, "maindb/db3", with the pair's own timing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "feature/check_type.h"
+#include "feature/config_load.h"
+
+/* type stands among types, "sql mysql". */
+static bool
+has_type(const char *types, const char *type)
+{
+	size_t len = strlen(type);
+
+	for (const char *p = types; (p = strstr(p, type)) != NULL; p += len) {
+		if ((p == types || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* A key that the type does nothing with is a misunderstanding, and better said now. */
+static void
+check_keys_of_type(
+    struct config_loader *l, const struct conf_entry *block, const struct check_spec *s)
+{
+	for (const struct conf_entry *e = block->first; e != NULL; e = e->next) {
+		const struct config_key *k = config_key_find(&config_blocks[CONFIG_CHECK], e->key);
+
+		if (k != NULL && k->types != NULL && !has_type(k->types, s->type))
+			config_problem(l, e, "a check of the type %s has no %s", s->type, k->name);
+	}
+}
+
+/*
+ * The bound that config check prints must be worth its name: more attempts than the interval has room
+ * for, or a timeout longer than the interval, only look like a faster check.
+ */
+static void
+check_timing(
+    struct config_loader *l, const struct conf_entry *block, const struct debounce_config *t)
+{
+	const struct conf_entry *fast = config_entry(block, "fast-interval");
+
+	if (fast != NULL && t->fast_ms > t->interval_ms)
+		config_problem(l, fast, "it may not be more than interval (%lldms)",
+		    (long long)t->interval_ms);
+}
+
+/* Not given, it follows an interval that is shorter than its default. */
+static void
+fit_fast(const struct conf_entry *block, struct debounce_config *t)
+{
+	if (config_entry(block, "fast-interval") == NULL && t->fast_ms > t->interval_ms)
+		t->fast_ms = t->interval_ms;
+}
+
+static void
+check_check(struct config_loader *l, const struct conf_entry *block, struct check_spec *s)
+{
+	const struct check_type *type = s->type != NULL ? check_type_find(s->type) : NULL;
+	struct err e;
+
+	fit_fast(block, &s->timing);
+	check_timing(l, block, &s->timing);
+	if (block->is_cut)
+		return;
+	if (config_entry(block, "type") == NULL)
+		config_block_problem(l, block, "type is missing: what to check with");
+	if (type == NULL)
+		return;
+	check_keys_of_type(l, block, s);
+	if (type->has_target && config_entry(block, "target") == NULL)
+		config_block_problem(l, block, "target is missing: a name, a node or HOST:PORT");
+	if (type->validate != NULL && type->validate(s, &e) != 0)
+		config_block_problem(l, block, "%s", e.text);
+}
+
+/* --- pairs --------------------------------------------------------------------------------------- */
+
+static char **
+copy_list(char *const *list)
+{
+	size_t count = 0;
+	char **out;
+
+	while (list != NULL && list[count] != NULL)
+		count++;
+	if (count == 0)
+		return NULL;
+	out = mem_array(count + 1, sizeof(out[0]));
+	for (size_t i = 0; i < count; i++)
+		out[i] = mem_strdup(list[i]);
+	return out;
+}
+
+/* {"status", "{node}"} with the server's name in it; {address} is the check's own to fill. */
+static char **
+argv_for_node(char *const *argv, const char *node)
+{
+	static const char mark[] = "{node}";
+	char **out = copy_list(argv);
+
+	for (char **arg = out; arg != NULL && *arg != NULL; arg++) {
+		struct str text = STR_INIT;
+		const char *rest = *arg, *at;
+
+		for (; (at = strstr(rest, mark)) != NULL; rest = at + strlen(mark)) {
+			str_add(&text, rest, (size_t)(at - rest));
+			str_adds(&text, node);
+		}
+		str_adds(&text, rest);
+		free(*arg);
+		*arg = mem_strdup(str_text(&text));
+		str_clear(&text);
+	}
+	return out;
+}
+
+static char *
+copy_or_null(const char *text)
+{
+	return text != NULL ? mem_strdup(text) : NULL;
+}
+
+static void
+add_pair_check(struct config *c, const struct config_pair *p, const char *node)
+{
+	bool is_daemon = strcmp(p->kind, "daemon") == 0;
+
+	c->checks = mem_grow(c->checks, c->check_count + 1, sizeof(c->checks[0]));
+	c->checks[c->check_count++] = (struct check_spec){
+		.name = mem_printf("%s/%s", p->name, node),
+		.pair = mem_strdup(p->name),
+		.node = mem_strdup(node),
+		.type = mem_strdup(is_daemon ? "exec" : p->kind),
+		.target = mem_strdup(node),
+		.port = p->port,
+		.credentials = copy_or_null(p->credentials),
+		.command = is_daemon ? argv_for_node(p->status, node) : NULL,
+		.sentinels = copy_list(p->sentinels),
+		.sentinel_master = copy_or_null(p->sentinel_master),
+		.is_tls = p->is_tls,
+		.max_lag_ms = is_daemon ? 0 : p->max_lag_ms,
+		.long_write_ms = is_daemon ? 0 : p->long_write_ms,
+		.timing = p->timing,
+	};
+}
+
+/* What a pair of that kind has to say, and what it must not. */
+static bool
+check_pair_keys(
+    struct config_loader *l, const struct conf_entry *block, const struct config_pair *p)
+{
+	static const struct {
+		const char *key, *may, *must; /* kinds */
+	} rules[] = {
+		{ "credentials", "mysql redis", "mysql" },
+		{ "tls", "redis", "" },
+		{ "max-lag", "mysql redis", "" },
+		{ "long-write", "mysql", "" },
+		{ "sentinels", "redis", "" },
+		{ "sentinel-master", "redis", "" },
+		{ "status", "daemon", "daemon" },
+		{ "start", "daemon", "daemon" },
+		{ "stop", "daemon", "daemon" },
+	};
+	bool is_good = true;
+
+	for (size_t i = 0; i < MEM_COUNT(rules); i++) {
+		const struct conf_entry *e = config_entry(block, rules[i].key);
+
+		if (e != NULL && !has_type(rules[i].may, p->kind))
+			config_problem(
+			    l, e, "a pair of the kind %s has no %s", p->kind, rules[i].key);
+		if (e != NULL || !has_type(rules[i].must, p->kind))
+			continue;
+		config_block_problem(l, block, "%s is missing: a pair of the kind %s needs it",
+		    rules[i].key, p->kind);
+		is_good = false;
+	}
+	return is_good;
+}
+
+static void
+check_pair(struct config_loader *l, size_t i)
+{
+	const struct conf_entry *block = l->titled[CONFIG_PAIR][i];
+	struct config_pair *p = &l->config->pairs[i];
+
+	fit_fast(block, &p->timing);
+	check_timing(l, block, &p->timing);
+	if (p->kv_name == NULL &&
+	    config_read_name(NULL, (const char *[]){ p->name, NULL }, &p->kv_name) != 0)
+		config_block_problem(
+		    l, block, "its title is not a name of the KV; give it one: name = \"…\"");
+	for (size_t k = 0; k < i; k++) {
+		const struct config_pair *other = &l->config->pairs[k];
+
+		if (p->kv_name != NULL && other->kv_name != NULL &&
+		    strcmp(p->kv_name, other->kv_name) == 0)
+			config_block_problem(l, block, "pair \"%s\" has the name %s already",
+			    other->name, p->kv_name);
+	}
+	if (block->is_cut)
+		return;
+	if (config_entry(block, "kind") == NULL)
+		config_block_problem(l, block, "kind is missing: mysql, redis or daemon");
+	if (config_entry(block, "nodes") == NULL)
+		config_block_problem(l, block, "nodes is missing: the two servers");
+	if (p->kind == NULL || p->nodes == NULL || !check_pair_keys(l, block, p))
+		return;
+	add_pair_check(l->config, p, p->nodes[0]);
+	add_pair_check(l->config, p, p->nodes[1]);
+}
+
+void
+config_check_checks(struct config_loader *l)
+{
+	struct config *c = l->config;
+
+	for (size_t i = 0; i < c->check_count; i++)
+		check_check(l, l->titled[CONFIG_CHECK][i], &c->checks[i]);
+	for (size_t i = 0; i < c->pair_count; i++)
+		check_pair(l, i);
+}
