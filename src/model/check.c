@@ -2,7 +2,8 @@
  * check.c: the table of classes, and the few verbs of a result.
  *
  * One line a class says everything that follows from it: its word in JSON, its sentence, how bad it
- * is, and whether it is evidence that the server cannot take writes. Nobody else compares classes.
+ * is, whether it is evidence that the server cannot take writes, and whether the server itself told it.
+ * Nobody else compares classes.
  *
  * Not evidence of "down", though critical: what we could not find out (no address, TLS, an answer that
  * we do not understand: the server may serve everybody but us), a role that a person has to sort out,
@@ -22,30 +23,31 @@
 struct class_row {
 	const char *name, *text;
 	enum check_level level;
-	bool is_down;
+	bool is_down, is_told;
 };
 
 static const struct class_row classes[CHECK_CLASS_COUNT] = {
-	[CHECK_OK] = { "ok", "is well", LEVEL_OK, false },
-	[CHECK_WARNING] = { "warning", "is near its limit", LEVEL_WARNING, false },
-	[CHECK_AUTH] = { "auth", "refused our account", LEVEL_WARNING, false },
+	[CHECK_OK] = { "ok", "is well", LEVEL_OK, false, true },
+	[CHECK_WARNING] = { "warning", "is near its limit", LEVEL_WARNING, false, true },
+	[CHECK_AUTH] = { "auth", "refused our account", LEVEL_WARNING, false, true },
 	[CHECK_TOO_MANY] = { "too-many-connections", "has too many connections", LEVEL_WARNING,
+	    false, true },
+	[CHECK_REFUSED] = { "refused", "refused the connection", LEVEL_CRITICAL, true, false },
+	[CHECK_RESET] = { "reset", "closed the connection on us", LEVEL_CRITICAL, true, false },
+	[CHECK_TIMEOUT] = { "timeout", "did not answer in time", LEVEL_CRITICAL, true, false },
+	[CHECK_UNREACHABLE] = { "unreachable", "cannot be reached", LEVEL_CRITICAL, true, false },
+	[CHECK_RESOLVE] = { "resolve", "has no address", LEVEL_CRITICAL, false, false },
+	[CHECK_TLS] = { "tls", "failed TLS", LEVEL_CRITICAL, false, false },
+	[CHECK_PROTOCOL] = { "protocol", "does not speak the protocol", LEVEL_CRITICAL, false,
 	    false },
-	[CHECK_REFUSED] = { "refused", "refused the connection", LEVEL_CRITICAL, true },
-	[CHECK_RESET] = { "reset", "closed the connection on us", LEVEL_CRITICAL, true },
-	[CHECK_TIMEOUT] = { "timeout", "did not answer in time", LEVEL_CRITICAL, true },
-	[CHECK_UNREACHABLE] = { "unreachable", "cannot be reached", LEVEL_CRITICAL, true },
-	[CHECK_RESOLVE] = { "resolve", "has no address", LEVEL_CRITICAL, false },
-	[CHECK_TLS] = { "tls", "failed TLS", LEVEL_CRITICAL, false },
-	[CHECK_PROTOCOL] = { "protocol", "does not speak the protocol", LEVEL_CRITICAL, false },
-	[CHECK_READ_ONLY] = { "read-only", "is read-only", LEVEL_CRITICAL, true },
-	[CHECK_ROLE] = { "role", "has the wrong role", LEVEL_CRITICAL, false },
-	[CHECK_REPLICATION] = { "replication", "does not replicate", LEVEL_CRITICAL, false },
-	[CHECK_LAG] = { "lag", "lags behind", LEVEL_CRITICAL, false },
-	[CHECK_DISK_FULL] = { "disk-full", "has no room on its disk", LEVEL_CRITICAL, true },
-	[CHECK_VALUE] = { "value", "is out of its range", LEVEL_CRITICAL, false },
-	[CHECK_MISSING] = { "missing", "is not there", LEVEL_CRITICAL, false },
-	[CHECK_UNKNOWN] = { "unknown", "could not be checked", LEVEL_UNKNOWN, false },
+	[CHECK_READ_ONLY] = { "read-only", "is read-only", LEVEL_CRITICAL, true, true },
+	[CHECK_ROLE] = { "role", "has the wrong role", LEVEL_CRITICAL, false, true },
+	[CHECK_REPLICATION] = { "replication", "does not replicate", LEVEL_CRITICAL, false, true },
+	[CHECK_LAG] = { "lag", "lags behind", LEVEL_CRITICAL, false, true },
+	[CHECK_DISK_FULL] = { "disk-full", "has no room on its disk", LEVEL_CRITICAL, true, true },
+	[CHECK_VALUE] = { "value", "is out of its range", LEVEL_CRITICAL, false, true },
+	[CHECK_MISSING] = { "missing", "is not there", LEVEL_CRITICAL, false, false },
+	[CHECK_UNKNOWN] = { "unknown", "could not be checked", LEVEL_UNKNOWN, false, false },
 };
 
 static const struct class_row *
@@ -88,6 +90,12 @@ bool
 check_class_is_down(enum check_class c)
 {
 	return class_row(c)->is_down;
+}
+
+bool
+check_class_is_told(enum check_class c)
+{
+	return class_row(c)->is_told;
 }
 
 void

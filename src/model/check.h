@@ -48,6 +48,8 @@ const char *check_class_text(enum check_class c);
 enum check_level check_class_level(enum check_class c);
 /* Evidence that the server cannot take writes: only these can propose a failover. */
 bool check_class_is_down(enum check_class c);
+/* The server itself said it, over its protocol: no question of the way there. */
+bool check_class_is_told(enum check_class c);
 
 enum check_role {
 	CHECK_ROLE_ANY,

@@ -1,0 +1,280 @@
+/*
+ * pair.c: what two servers and their verdicts mean for the pair that they are.
+ *
+ * What the servers themselves say comes first, and needs no debounce: a value that was read twice is no
+ * jitter. Two writers is worse than anything that the verdicts could add, so it is asked first; then a
+ * dead active; then the wrong writer and none; then the standby.
+ *
+ * The veto. A vantage may be cut off from a server that lives, and so may all of them. But the standby
+ * sits elsewhere and listens to the active all the time: while it receives, the active lives. A busy
+ * stream proves it at every read. An idle one proves nothing until a heartbeat was due and did not come,
+ * and so a veto lasts for a heartbeat after the last growth that was seen. A thread that knows of
+ * its loss (not running, or connecting) vetoes nothing; a killed server is proposed at once, one that
+ * hangs after a heartbeat.
+ *
+ * Both clocks are only used for ages: how long the active fails (wall clock, of opinions), how long the
+ * standby received nothing (monotonic, of its views).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/verdict.h"
+
+#define READS_ENOUGH 2
+#define HEARTBEAT_SLACK_MS 1000 /* a server's timer fires late, in whole seconds (MariaDB, MySQL) */
+
+static const char *const trouble_names[] = {
+	[PAIR_FINE] = "fine",
+	[PAIR_STANDBY_ILL] = "standby-ill",
+	[PAIR_NO_WRITER] = "no-writer",
+	[PAIR_TWO_WRITERS] = "two-writers",
+	[PAIR_WRONG_WRITER] = "wrong-writer",
+	[PAIR_ACTIVE_DOWN] = "active-down",
+	[PAIR_UNKNOWN] = "unknown",
+};
+
+const char *
+pair_trouble_name(enum pair_trouble t)
+{
+	return (size_t)t < MEM_COUNT(trouble_names) ? trouble_names[t] : "unknown";
+}
+
+/* --- what was read --------------------------------------------------------------------------------- */
+
+static uint64_t
+received_of(const struct server_view *view)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < view->source_count; i++)
+		sum += view->sources[i].received;
+	return sum;
+}
+
+void
+pair_member_saw(struct pair_member *m, const struct server_view *view)
+{
+	uint64_t received;
+
+	m->is_view_fresh = view != NULL;
+	if (view == NULL) {
+		m->writable_reads = m->read_only_reads = 0;
+		return;
+	}
+	received = received_of(view);
+	/* Less than before is a new binlog file or a new start: something came, too. */
+	if (m->view == NULL || received != m->received)
+		m->grew_ms = view->seen_ms;
+	m->received = received;
+	m->view = view;
+	m->writable_reads = view->is_writable ? m->writable_reads + 1 : 0;
+	m->read_only_reads = view->is_writable ? 0 : m->read_only_reads + 1;
+}
+
+static bool
+is_writer(const struct pair_member *m)
+{
+	return m->is_view_fresh && m->writable_reads >= READS_ENOUGH;
+}
+
+static bool
+is_no_writer(const struct pair_member *m)
+{
+	return m->is_view_fresh && m->read_only_reads >= READS_ENOUGH;
+}
+
+static bool
+is_ill(const struct pair_member *m)
+{
+	return m->verdict.state == STATE_FAILING || m->verdict.state == STATE_RECOVERING;
+}
+
+/* --- the veto -------------------------------------------------------------------------------------- */
+
+/* The source that the standby still hears, or NULL. */
+static const struct replication_view *
+heard_source(const struct pair_member *standby)
+{
+	if (!standby->is_view_fresh || standby->view == NULL)
+		return NULL;
+	for (size_t i = 0; i < standby->view->source_count; i++) {
+		const struct replication_view *r = &standby->view->sources[i];
+
+		if (r->is_io_running && !r->is_io_connecting)
+			return r;
+	}
+	return NULL;
+}
+
+static bool
+is_vetoed(const struct pair_member *active, const struct pair_member *standby, int64_t now_ms,
+    struct pair_state *out)
+{
+	const struct replication_view *source = heard_source(standby);
+	int64_t silent_ms, failing_ms, heartbeat_ms;
+	char ago[16], due[16];
+
+	if (source == NULL)
+		return false;
+	silent_ms = standby->view->seen_ms - standby->grew_ms;
+	failing_ms = now_ms - active->verdict.since_ms;
+	heartbeat_ms = (int64_t)(source->heartbeat_s * 1000);
+	if (heartbeat_ms > 0)
+		heartbeat_ms += HEARTBEAT_SLACK_MS;
+	else
+		heartbeat_ms = failing_ms;
+	if (silent_ms >= heartbeat_ms)
+		return false;
+	snprintf(out->veto, sizeof(out->veto),
+	    "%.40s receives from it: the last %s ago, it is silent when nothing comes for %s more",
+	    standby->node, str_duration(ago, sizeof(ago), silent_ms),
+	    str_duration(due, sizeof(due), heartbeat_ms - silent_ms));
+	return true;
+}
+
+/* --- deciding -------------------------------------------------------------------------------------- */
+
+struct pair {
+	const struct pair_member *members, *active;
+	size_t count, writers;
+	const struct pair_member *writer, *second_writer; /* one of them, another one */
+};
+
+static struct pair
+survey(const struct pair_member *members, size_t count)
+{
+	struct pair p = { .members = members, .count = count };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct pair_member *m = &members[i];
+
+		if (m->is_active && p.active == NULL)
+			p.active = m;
+		if (is_writer(m)) {
+			p.second_writer = p.writer;
+			p.writer = m;
+			p.writers++;
+		}
+	}
+	return p;
+}
+
+static void
+say(struct pair_state *out, enum pair_trouble trouble, enum check_level level)
+{
+	out->trouble = trouble;
+	out->level = level;
+}
+
+static bool
+can_take_over(const struct pair *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (&p->members[i] != p->active && !p->members[i].verdict.is_down)
+			return true;
+	}
+	return false;
+}
+
+static void
+judge_active_down(const struct pair *p, int64_t now_ms, struct pair_state *out)
+{
+	bool has_heir = can_take_over(p);
+	const char *rest = "";
+	char since[16];
+
+	say(out, PAIR_ACTIVE_DOWN, LEVEL_CRITICAL);
+	for (size_t i = 0; i < p->count && !check_class_is_told(p->active->verdict.class); i++) {
+		if (&p->members[i] != p->active &&
+		    is_vetoed(p->active, &p->members[i], now_ms, out))
+			break;
+	}
+	out->is_proposed = has_heir && out->veto[0] == '\0';
+	if (!has_heir)
+		rest = ", and nobody is there to take over";
+	else if (p->writers > 0)
+		rest = ", and the standby is writable already";
+	snprintf(out->text, sizeof(out->text), "%.40s %s for %s (%.80s)%s", p->active->node,
+	    check_class_text(p->active->verdict.class),
+	    str_duration(since, sizeof(since), now_ms - p->active->verdict.since_ms),
+	    p->active->verdict.text, rest);
+}
+
+/* The KV's node takes no writes, though it answers. */
+static bool
+judge_no_writer(const struct pair *p, struct pair_state *out)
+{
+	const char *node = p->active->node;
+
+	if (!is_no_writer(p->active))
+		return false;
+	if (p->writers > 0) {
+		say(out, PAIR_WRONG_WRITER, LEVEL_CRITICAL);
+		snprintf(out->text, sizeof(out->text),
+		    "the KV names %.40s, which is read-only; %.40s is writable", node,
+		    p->writer->node);
+		return true;
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		/* just seen writable once: the next read decides */
+		if (p->members[i].is_view_fresh && p->members[i].writable_reads > 0)
+			return false;
+	}
+	say(out, PAIR_NO_WRITER, LEVEL_CRITICAL);
+	out->is_proposed = p->active->verdict.is_down && can_take_over(p);
+	snprintf(out->text, sizeof(out->text),
+	    "nobody takes writes: %.40s, which the KV names, is read-only", node);
+	return true;
+}
+
+static void
+judge_members(const struct pair *p, struct pair_state *out)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct pair_member *m = &p->members[i];
+
+		if (m == p->active || !is_ill(m))
+			continue;
+		say(out, PAIR_STANDBY_ILL, m->verdict.level);
+		snprintf(out->text, sizeof(out->text), "%.40s could not take over: it %s (%.80s)",
+		    m->node, check_class_text(m->verdict.class), m->verdict.text);
+	}
+	/* It takes writes, or does not say: an active that is ill but not down. */
+	if (is_ill(p->active) &&
+	    (out->trouble == PAIR_FINE || p->active->verdict.level == LEVEL_CRITICAL)) {
+		say(out, is_writer(p->active) ? PAIR_FINE : PAIR_UNKNOWN, p->active->verdict.level);
+		snprintf(out->text, sizeof(out->text), "%.40s %s (%.80s)", p->active->node,
+		    check_class_text(p->active->verdict.class), p->active->verdict.text);
+	}
+}
+
+void
+pair_judge(const struct pair_member *members, size_t count, int64_t now_ms, struct pair_state *out)
+{
+	struct pair p = survey(members, count);
+
+	*out = (struct pair_state){ .trouble = PAIR_FINE, .level = LEVEL_OK };
+	if (p.writers > 1) {
+		say(out, PAIR_TWO_WRITERS, LEVEL_CRITICAL);
+		snprintf(out->text, sizeof(out->text), "%.40s and %.40s both take writes",
+		    p.second_writer->node, p.writer->node);
+	} else if (p.active == NULL) {
+		say(out, p.writers == 1 ? PAIR_WRONG_WRITER : PAIR_UNKNOWN,
+		    p.writers == 1 ? LEVEL_CRITICAL : LEVEL_UNKNOWN);
+		snprintf(out->text, sizeof(out->text), "the KV names none of them%s%.40s%s",
+		    p.writers == 1 ? "; " : "", p.writers == 1 ? p.writer->node : "",
+		    p.writers == 1 ? " is writable" : "");
+	} else if (judge_no_writer(&p, out)) {
+		return;
+	} else if (p.active->verdict.is_down) {
+		judge_active_down(&p, now_ms, out);
+	} else if (p.active->verdict.level == LEVEL_UNKNOWN ||
+		   (p.active->view == NULL && !is_ill(p.active))) {
+		say(out, PAIR_UNKNOWN, LEVEL_UNKNOWN);
+		snprintf(out->text, sizeof(out->text), "%.40s: %.80s", p.active->node,
+		    p.active->view == NULL ? "nothing seen yet" : p.active->verdict.text);
+	} else
+		judge_members(&p, out);
+}
