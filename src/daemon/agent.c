@@ -67,13 +67,43 @@ settle_good(struct agent *a)
 		loop_timer_set(a->save_timer, SAVE_QUIET_MS);
 }
 
+/* Hooks are told of what is served, not of what is only in the files. */
+static void
+release_hooks(struct agent *a)
+{
+	bool is_served = true;
+
+	for (size_t i = 0; i < a->output_count; i++) {
+		struct output_report r;
+
+		output_report(a->outputs[i], &r);
+		is_served = is_served && !r.is_owed;
+	}
+	hook_runner_set_served(a->hooks, is_served);
+	if (hook_runner_is_dirty(a->hooks) && !loop_timer_is_set(a->save_timer))
+		loop_timer_set(a->save_timer, SAVE_QUIET_MS);
+}
+
+/* The hooks first: once the state has a change, only their file still knows that it was not told. */
+static int
+save_all(struct agent *a, struct err *e)
+{
+	int result = 0;
+
+	if (hook_runner_is_dirty(a->hooks))
+		result = hook_runner_save(a->hooks, e);
+	if (store_is_dirty(a->store) && store_save(a->store, e) != 0)
+		result = -1;
+	return result;
+}
+
 static void
 save(struct agent *a)
 {
-	if (!store_is_dirty(a->store))
+	if (!store_is_dirty(a->store) && !hook_runner_is_dirty(a->hooks))
 		return;
 	a->dirty_since_ms = 0;
-	if (store_save(a->store, &a->save_err) == 0)
+	if (save_all(a, &a->save_err) == 0)
 		err_clear(&a->save_err);
 	else
 		loop_timer_set(a->save_timer, SAVE_MAX_MS);
@@ -121,6 +151,7 @@ refresh_due(void *arg)
 
 	settle_good(a);
 	refresh_problems(a);
+	release_hooks(a);
 	publisher_touch(a->publisher);
 	loop_timer_set(a->refresh_timer, REFRESH_MS);
 }
@@ -278,9 +309,13 @@ make_parts(struct agent *a, struct err *e)
 {
 	const struct config *c = a->config;
 	struct kv_config kv;
+	struct err lost;
 
 	if ((a->state_lock = state_dir_open(c->agent.state_dir, 0, e)) < 0)
 		return -1;
+	a->hooks = hook_runner_new(a->loop, c, &lost);
+	if (lost.code != ERR_NONE)
+		log_warning("events that waited for their hooks are lost: %s", lost.text);
 	config_kv(c, &kv);
 	if ((a->kv = kv_new(a->loop, &kv, e)) == NULL)
 		return -1;
@@ -311,7 +346,6 @@ agent_new(struct loop *l, struct config *config, struct err *e)
 	a->save_timer = loop_timer_new(l, save_due, a);
 	a->hold_timer = loop_timer_new(l, agent_hold_due, a);
 	a->self_timer = loop_timer_new(l, ask_self, a);
-	a->hooks = hook_runner_new(l, config);
 	name_node(a);
 	if (make_parts(a, e) != 0) {
 		a->config = NULL; /* the caller keeps it */
@@ -343,11 +377,23 @@ agent_refuse_reload(struct agent *a, const char *why)
 	loop_timer_set(a->refresh_timer, 0);
 }
 
+/* Hooks that ended while the session did are not told again. */
+static void
+left(void *arg)
+{
+	struct agent *a = arg;
+
+	save(a);
+	a->done(a->done_arg);
+}
+
 void
 agent_finish(struct agent *a, void (*done)(void *arg), void *arg)
 {
+	a->done = done;
+	a->done_arg = arg;
 	save(a);
-	publisher_finish(a->publisher, done, arg);
+	publisher_finish(a->publisher, left, a);
 }
 
 void

@@ -55,6 +55,9 @@ struct agent {
 	struct err reload_err; /* why the configuration on disk is not the one in force */
 
 	int64_t started_ms, started_wall_s;
+	void (*done)(void *arg); /* of agent_finish() */
+	void *done_arg;
+
 	uint64_t flip_counts[AGENT_FLIP_BUCKETS + 1];
 	double flip_sum_s;
 };

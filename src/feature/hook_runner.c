@@ -4,16 +4,22 @@
  * that no change is lost and the queue cannot grow without end (the oldest go beyond CHANGES_MAX, and
  * the document says that it was cut).
  *
+ * A change is fired as soon as it is in the files, with the old state of the disk still there to find
+ * it again after a crash, and then waits in its slot until it is served.
+ *
  * A hook that fails is tried again with the same document, less and less often, HOOK_TRIES times in
  * all. A newer event is tried at once and has HOOK_TRIES of its own. The log has a line when a hook
  * begins to fail and one when a document is given up; why it fails is among the problems.
  */
 #include "feature/hook_runner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,6 +31,7 @@
 #define HOOK_TRIES 6
 #define RETRY_MIN_MS 1000
 #define CHANGES_MAX 10000
+#define KEPT_MAX (64u << 20) /* a few hooks with all the changes they may have */
 
 struct slot {
 	json_t *document;
@@ -45,8 +52,11 @@ struct hook {
 
 struct hook_runner {
 	struct loop *loop;
+	char *path;
 	struct hook *hooks;
 	size_t count;
+	bool is_served;
+	bool is_dirty, is_on_disk;
 };
 
 static const char *const event_names[] = {
@@ -107,6 +117,7 @@ put_waiting(struct hook *h, enum hook_event event, uint64_t generation, json_t *
 	slot_clear(s);
 	s->document = json_incref(document);
 	s->generation = generation;
+	h->runner->is_dirty = true;
 }
 
 static void
@@ -134,6 +145,7 @@ run_failed(struct hook *h, const char *why)
 	} else {
 		log_error("hook %s: given up on the %s of generation %llu", h->config->name,
 		    event_names[h->running_event], (unsigned long long)h->running.generation);
+		h->runner->is_dirty = true;
 		h->tries = 0;
 	}
 	slot_clear(&h->running);
@@ -156,6 +168,7 @@ run_done(const struct exec_result *r, void *arg)
 	} else {
 		h->why[0] = '\0';
 		h->tries = 0;
+		h->runner->is_dirty = true;
 		slot_clear(&h->running);
 		run_next(h);
 	}
@@ -187,7 +200,7 @@ run_next(struct hook *h)
 	if (h->exec != NULL)
 		return;
 	for (size_t i = 0; i < HOOK_EVENTS; i++) {
-		if (h->waiting[i].document == NULL)
+		if (h->waiting[i].document == NULL || (i == HOOK_CHANGE && !h->runner->is_served))
 			continue;
 		h->running = h->waiting[i];
 		h->running_event = (enum hook_event)i;
@@ -220,12 +233,124 @@ hook_runner_fire(
 	json_decref(document);
 }
 
+void
+hook_runner_set_served(struct hook_runner *r, bool is_served)
+{
+	if (r->is_served == is_served)
+		return;
+	r->is_served = is_served;
+	for (size_t i = 0; i < r->count; i++) {
+		struct hook *h = &r->hooks[i];
+
+		/* One that failed has its own time. */
+		if (h->waiting[HOOK_CHANGE].document != NULL && !loop_timer_is_set(h->retry_timer))
+			loop_timer_set(h->retry_timer, 0);
+	}
+}
+
+/* --- on disk -------------------------------------------------------------------------------------- */
+
+static struct hook *
+find_hook(const struct hook_runner *r, const char *name)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (strcmp(r->hooks[i].config->name, name) == 0)
+			return &r->hooks[i];
+	}
+	return NULL;
+}
+
+/* One event as it was kept; a hook that is not configured any more, or not for this, is passed over. */
+static void
+take_up(struct hook_runner *r, const json_t *kept)
+{
+	struct hook *h = find_hook(r, json_get_string(kept, "hook", ""));
+	json_t *document = json_object_get(kept, "document");
+	const char *name = json_get_string(document, "event", "");
+
+	for (int i = 0; h != NULL && i < HOOK_EVENTS; i++) {
+		enum hook_event event = (enum hook_event)i;
+
+		if (strcmp(name, event_names[i]) != 0 || !is_wanted(h->config, event))
+			continue;
+		put_waiting(h, event, (uint64_t)json_get_int(document, "generation", 0), document);
+		loop_timer_set(h->retry_timer, 0);
+	}
+}
+
+static void
+load(struct hook_runner *r, struct err *e)
+{
+	struct str text = STR_INIT;
+	struct err why = { 0 };
+	const json_t *kept;
+	json_t *list = NULL;
+	size_t i;
+
+	if (file_read(r->path, KEPT_MAX, &text, &why) == 0)
+		list = json_parse(text.data, text.len, r->path, &why);
+	r->is_on_disk = r->is_dirty = why.code != ERR_NOT_FOUND;
+	if (r->is_on_disk && e != NULL)
+		*e = why;
+	else
+		err_clear(e);
+	json_array_foreach (list, i, kept)
+		take_up(r, kept);
+	json_decref(list);
+	str_clear(&text);
+}
+
+static void
+keep(json_t *list, const struct hook *h, const struct slot *s)
+{
+	if (s->document != NULL)
+		json_array_append_new(list,
+		    json_pack("{s:s, s:O}", "hook", h->config->name, "document", s->document));
+}
+
+bool
+hook_runner_is_dirty(const struct hook_runner *r)
+{
+	return r->is_dirty;
+}
+
+int
+hook_runner_save(struct hook_runner *r, struct err *e)
+{
+	json_t *list = json_array();
+	struct str text = STR_INIT;
+	int result = 0;
+
+	/* What runs first: taken up again, what came since is merged behind it. */
+	for (size_t i = 0; i < r->count; i++) {
+		keep(list, &r->hooks[i], &r->hooks[i].running);
+		for (size_t k = 0; k < HOOK_EVENTS; k++)
+			keep(list, &r->hooks[i], &r->hooks[i].waiting[k]);
+	}
+	if (json_array_size(list) > 0) {
+		json_write(&text, list);
+		result = file_replace(r->path, text.data, text.len, 0640, e);
+	} else if (r->is_on_disk && unlink(r->path) != 0 && errno != ENOENT) {
+		result = err_errno(e, "cannot remove %s", r->path);
+	}
+	if (result == 0) {
+		r->is_on_disk = json_array_size(list) > 0;
+		r->is_dirty = false;
+	}
+	json_decref(list);
+	str_clear(&text);
+	return result;
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
 struct hook_runner *
-hook_runner_new(struct loop *l, const struct config *config)
+hook_runner_new(struct loop *l, const struct config *config, struct err *e)
 {
 	struct hook_runner *r = mem_alloc(sizeof(*r));
 
 	r->loop = l;
+	r->path = file_join(config->agent.state_dir, "hooks.json");
 	r->count = config->hook_count;
 	r->hooks = mem_array(r->count, sizeof(*r->hooks));
 	for (size_t i = 0; i < r->count; i++) {
@@ -233,6 +358,7 @@ hook_runner_new(struct loop *l, const struct config *config)
 		r->hooks[i].config = &config->hooks[i];
 		r->hooks[i].retry_timer = loop_timer_new(l, retry_due, &r->hooks[i]);
 	}
+	load(r, e);
 	return r;
 }
 
@@ -252,6 +378,7 @@ hook_runner_free(struct hook_runner *r)
 			slot_clear(&h->waiting[k]);
 	}
 	free(r->hooks);
+	free(r->path);
 	loop_defer_free(r->loop, r);
 }
 

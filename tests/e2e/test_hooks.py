@@ -1,7 +1,10 @@
 """Hooks: a program of ours on each change, with the convention of consul's watch handlers."""
 import json
 import os
+import signal
 import time
+
+import pytest
 
 from conftest import Site
 from lib.daemon import settle
@@ -45,6 +48,10 @@ class Hook:
             if text:
                 found.append((int(index), json.loads(text)))
         return found
+
+    def touch(self, name):
+        with open(os.path.join(self.dir, name), "w"):
+            pass
 
     def moves(self):
         """{name: the last value that the hook was told}"""
@@ -114,6 +121,65 @@ def test_one_that_fails_is_told_again(procs, consul):
     assert hook.calls()[0] == hook.calls()[1]
     site.daemon.until("no problem is left", lambda s: not s["problems"], 10)
     site.check()
+
+
+def restart(site, how):
+    if how == "reloaded":
+        site.daemon.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: "configuration reloaded" in site.daemon.log(), 10)
+        return
+    if how == "killed":
+        settle(2.5)  # the state is on disk, and with it what was not yet told
+        site.daemon.kill()
+    else:
+        site.daemon.terminate()
+    site.daemon.start()
+
+
+@pytest.mark.parametrize("how", ["reloaded", "ended", "killed"])
+def test_what_runs_and_what_waits_is_told_afterwards(procs, consul, how):
+    """One event with the hook, one waiting for it: both are told to the hook of the next agent, and no
+    third time. Fails when events live in memory alone."""
+    hook = Hook(procs, "test -e $1/go || until test -e $1/end; do sleep 0.05; done", timeout="60s")
+    site = start(procs, consul, slow=hook)
+    site.flip("name-000")
+    wait_for("the hook runs", hook.calls, 5)
+    site.flip("name-001")
+    site.daemon.wait_generation(site.generation())
+    settle(0.3)
+    hook.touch("go")
+    restart(site, how)
+    wait_for("told again", lambda: len(hook.calls()) > 1, 5)
+    hook.touch("end")  # for the one that a killed agent could not take along
+    told = [c["name"] for c in hook.calls()[1][1]["changes"]]
+    assert told == ["name-000", "name-001"] and hook.moves()["name-001"] == site.names["name-001"]
+    site.daemon.terminate()
+    site.daemon.start()
+    site.daemon.wait_state("served")
+    settle(0.5)
+    assert len(hook.calls()) == 2, hook.calls()[2:]
+    site.check()
+
+
+def test_a_change_is_told_when_it_is_served(procs, consul):
+    """Not when it is in the file and dnsmasq does not answer it, nor lost by a restart meanwhile."""
+    hook = Hook(procs)
+    site = start(procs, consul, chat=hook)
+    site.hammer.stop()
+    site.dnsmasq.terminate()
+    site.api.put(site.key("name-000"), site.node(5))
+    site.names["name-000"] = site.node(5)
+    site.daemon.wait_generation(site.generation(), state="written")
+    settle(0.5)
+    site.daemon.terminate()
+    site.daemon.start()
+    site.daemon.wait_state("written")
+    settle(0.5)
+    assert hook.calls() == [], "told of what nobody answers"
+    site.dnsmasq.start()
+    wait_for("told", hook.calls, 40)
+    assert hook.moves() == {"name-000": site.node(5)}
+    site.check_dns()
 
 
 def test_one_that_cannot_run(procs, consul):

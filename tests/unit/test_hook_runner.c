@@ -58,7 +58,9 @@ setup(void **state)
 	f.config.hooks = &f.hook;
 	f.config.hook_count = 1;
 	f.loop = loop_new();
-	f.runner = hook_runner_new(f.loop, &f.config);
+	f.config.agent.state_dir = f.dir;
+	f.runner = hook_runner_new(f.loop, &f.config, NULL);
+	hook_runner_set_served(f.runner, true);
 	*state = &f;
 	return 0;
 }
@@ -193,6 +195,100 @@ test_failing_for_ever_under_events(void **state)
 	assert_null(strstr(seen(f), "twice"));
 }
 
+/* A change that is in the files is told when it is served; a problem at once. */
+static void
+test_changes_wait_until_they_are_served(void **state)
+{
+	struct fixture *f = *state;
+
+	hook_runner_set_served(f->runner, false);
+	fire(f, 1);
+	fire(f, 2);
+	hook_runner_fire(f->runner, HOOK_PROBLEM, 2, json_pack("{s:[]}", "problems"));
+	assert_true(runs_come_to(f, 1));
+	assert_non_null(strstr(seen(f), "\"event\":\"problem\""));
+	hook_runner_set_served(f->runner, true);
+	assert_true(runs_come_to(f, 2));
+	assert_non_null(strstr(seen(f), "[{\"name\":1},{\"name\":2}]"));
+}
+
+/* The runner ends, and another one of the same state directory begins. */
+static void
+restart(struct fixture *f)
+{
+	if (hook_runner_is_dirty(f->runner))
+		assert_int_equal(hook_runner_save(f->runner, NULL), 0);
+	hook_runner_free(f->runner);
+	loop_turn(f->loop, 0);
+	f->runner = hook_runner_new(f->loop, &f->config, NULL);
+	hook_runner_set_served(f->runner, true);
+}
+
+static void
+test_what_runs_and_waits_outlives_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	f->argv[2] = (char *)"sleep 60";
+	fire(f, 1);
+	loop_turn(f->loop, 0);
+	loop_turn(f->loop, 0);
+	assert_int_equal(io_test_count_children(), 1);
+	fire(f, 2);
+	hook_runner_fire(f->runner, HOOK_PROBLEM, 2, json_pack("{s:[]}", "problems"));
+	f->argv[2] = f->script;
+	restart(f);
+	assert_true(runs_come_to(f, 2));
+	assert_memory_equal(seen(f), "2 {", 3);
+	assert_non_null(strstr(seen(f), "[{\"name\":1},{\"name\":2}]"));
+	assert_non_null(strstr(seen(f), "\"event\":\"problem\""));
+	restart(f); /* told is told */
+	assert_true(runs_come_to(f, 2));
+	assert_false(hook_runner_is_dirty(f->runner));
+}
+
+/* What was kept for a hook that is gone, or is not to be told of this any more, is dropped. */
+static void
+test_kept_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	hook_runner_set_served(f->runner, false);
+	fire(f, 1);
+	f->on[0] = f->on[1];
+	f->on[1] = NULL;
+	restart(f);
+	assert_true(runs_come_to(f, 0));
+	f->on[0] = (char *)"change";
+	restart(f);
+	assert_true(runs_come_to(f, 0));
+}
+
+static void
+test_kept_file_is_damaged(void **state)
+{
+	static const char *const texts[] = { "[{", "7", "{}", "[7,null,{\"hook\":7}]",
+		"[{\"hook\":\"chat\",\"document\":[]}]",
+		"[{\"hook\":\"chat\",\"document\":{\"event\":\"nonsense\"}}]" };
+	struct fixture *f = *state;
+	char path[96];
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/hooks.json", f->dir);
+	for (size_t i = 0; i < MEM_COUNT(texts); i++) {
+		hook_runner_free(f->runner);
+		assert_int_equal(file_replace(path, texts[i], strlen(texts[i]), 0600, NULL), 0);
+		f->runner = hook_runner_new(f->loop, &f->config, &e);
+		assert_int_equal(e.code, i == 0 ? ERR_PROTOCOL : ERR_NONE);
+		hook_runner_set_served(f->runner, true);
+		assert_true(runs_come_to(f, 0));
+		assert_int_equal(hook_runner_save(f->runner, NULL), 0);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	fire(f, 1);
+	assert_true(runs_come_to(f, 1));
+}
+
 int
 main(void)
 {
@@ -202,6 +298,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failing_is_tried_six_times, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_failing_for_ever_under_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_changes_wait_until_they_are_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_runs_and_waits_outlives_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_for_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_file_is_damaged, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
