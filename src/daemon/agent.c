@@ -53,14 +53,16 @@ fire_changes(struct agent *a, const struct name_map *before, const struct name_m
 	free(changes);
 }
 
+/* Not the newest map: while flips come all the time, there is always a newer one on its way. */
 static void
 settle_good(struct agent *a)
 {
-	if (a->offered == NULL || store_good_map(a->store) == a->offered ||
-	    !output_is_good_map(a->outputs, a->output_count, a->offered))
+	struct name_map *m = output_common_map(a->outputs, a->output_count);
+
+	if (m == NULL || m == store_good_map(a->store))
 		return;
-	fire_changes(a, store_good_map(a->store), a->offered);
-	store_set_good(a->store, a->offered);
+	fire_changes(a, store_good_map(a->store), m);
+	store_set_good(a->store, m);
 	if (a->dirty_since_ms == 0)
 		a->dirty_since_ms = clock_mono_ms();
 	if (clock_mono_ms() - a->dirty_since_ms < SAVE_MAX_MS)
@@ -166,6 +168,15 @@ output_changed(struct output *o, void *arg)
 	loop_timer_set(a->refresh_timer, REFRESH_SOON_MS);
 }
 
+/* At once: an answer in which its node is missing may come before the next turn of the loop is over. */
+static void
+output_written(struct output *o, void *arg)
+{
+	struct agent *a = arg;
+
+	store_set_base(a->store, output_map(o));
+}
+
 static void
 output_landed(struct output *o, void *arg)
 {
@@ -263,7 +274,7 @@ make_outputs(struct agent *a, struct err *e)
 {
 	const struct config *c = a->config;
 	const struct output_env env = { a->loop, a->node, c->agent.domain, c->agent.template_dir,
-		c->agent.state_dir, output_changed, output_landed, a };
+		c->agent.state_dir, output_changed, output_written, output_landed, a };
 
 	a->outputs = mem_array(c->output_count, sizeof(struct output *));
 	for (size_t i = 0; i < c->output_count; i++) {
@@ -286,7 +297,7 @@ int
 agent_check(struct loop *l, const struct config *c, struct err *e)
 {
 	const struct output_env env = { l, "", c->agent.domain, c->agent.template_dir,
-		c->agent.state_dir, ignore, ignore, NULL };
+		c->agent.state_dir, ignore, ignore, ignore, NULL };
 	struct kv_config config;
 	struct kv *kv;
 

@@ -175,7 +175,7 @@ make_outputs(struct once *o, struct err *e)
 {
 	const struct config *c = o->config;
 	const struct output_env env = { o->loop, o->node, c->agent.domain, c->agent.template_dir,
-		c->agent.state_dir, nothing, nothing, NULL };
+		c->agent.state_dir, nothing, nothing, nothing, NULL };
 
 	o->outputs = mem_array(c->output_count, sizeof(struct output *));
 	for (size_t i = 0; i < c->output_count; i++) {
@@ -193,6 +193,7 @@ once_run(struct loop *l, const struct config *c, struct kv_answer *names, struct
     struct err *e)
 {
 	struct once o = { .loop = l, .config = c };
+	struct name_map *landed;
 	struct kv_config kv;
 	struct err lost;
 	int result = -1, lock = state_dir_open(c->agent.state_dir, LOCK_LIMIT_MS, e);
@@ -214,8 +215,8 @@ once_run(struct loop *l, const struct config *c, struct kv_answer *names, struct
 	if (result != 0)
 		err_set(e, ERR_CONFLICT, "not every output serves the newest generation");
 	/* The others landed: the next run compares with what they have. */
-	if (output_is_good_map(o.outputs, o.count, store_map(o.store)))
-		store_set_good(o.store, store_map(o.store));
+	if ((landed = output_common_map(o.outputs, o.count)) != NULL)
+		store_set_good(o.store, landed);
 	if (store_is_dirty(o.store) && store_save(o.store, result == 0 ? e : &lost) != 0) {
 		if (result == 0)
 			e->code = ERR_CONFLICT;

@@ -133,7 +133,6 @@ fail(struct output *o, const struct err *e)
 	output_show(o);
 }
 
-/* The map at work is the one in the file: whatever failed before does not matter any more. */
 static void
 succeed(struct output *o)
 {
@@ -142,19 +141,31 @@ succeed(struct output *o)
 	loop_timer_stop(o->retry_timer);
 }
 
+/* The map at work is the one in the file: whatever failed before does not matter any more. */
+static void
+enter(struct output *o)
+{
+	bool is_new = o->working != o->map;
+
+	output_set_map(&o->map, o->working);
+	output_set_map(&o->working, NULL);
+	if (is_new)
+		o->env.written(o, o->env.arg);
+	succeed(o);
+}
+
 static void
 commit(struct output *o)
 {
-	struct name_map *before = o->map;
+	struct name_map *before = NULL;
 	struct err e;
 
 	if (output_file_commit(o, o->working->generation, &e) != 0) {
 		fail(o, &e);
 		return;
 	}
-	o->map = o->working;
-	o->working = NULL;
-	succeed(o);
+	output_set_map(&before, o->map);
+	enter(o);
 	o->totals.results[OUTPUT_RESULT_WRITTEN]++;
 	o->totals.rendered_wall_s = clock_wall_s();
 	if (!o->is_repair && o->working_seen_us > 0) {
@@ -162,7 +173,7 @@ commit(struct output *o)
 		o->totals.written_ms = (double)(clock_mono_us() - o->seen_us) / 1000;
 	}
 	output_tell_new(o, before);
-	name_map_unref(before);
+	output_set_map(&before, NULL);
 	output_file_prune_backups(o);
 }
 
@@ -212,9 +223,7 @@ pass_unchanged(struct output *o)
 {
 	o->totals.results[OUTPUT_RESULT_UNCHANGED]++;
 	o->record.generation = o->working->generation;
-	output_set_map(&o->map, o->working);
-	output_set_map(&o->working, NULL);
-	succeed(o);
+	enter(o);
 	output_tell_same(o);
 }
 
@@ -512,16 +521,19 @@ output_guarded_map(const struct output *o)
 	return o->guarded;
 }
 
-bool
-output_is_good_map(struct output *const *outputs, size_t count, const struct name_map *offered)
+struct name_map *
+output_common_map(struct output *const *outputs, size_t count)
 {
-	bool is_anywhere = false;
+	const struct output *first = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (outputs[i]->map == offered)
-			is_anywhere = true;
-		else if (outputs[i]->state != OUTPUT_FAILED)
-			return false;
+		const struct output *o = outputs[i];
+
+		if (o->state == OUTPUT_FAILED)
+			continue;
+		if (first != NULL && o->map != first->map)
+			return NULL;
+		first = o;
 	}
-	return is_anywhere;
+	return first != NULL ? first->map : NULL;
 }

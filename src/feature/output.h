@@ -44,6 +44,8 @@ struct output_env {
 	const char *node, *domain, *template_dir, *state_dir;
 	/* After every change that a reader of the report would see; also from inside a call: note it. */
 	void (*changed)(struct output *o, void *arg);
+	/* There is a newer output_map(); the same. */
+	void (*written)(struct output *o, void *arg);
 	/* A flip is served now (or told of, where nothing is asked for proof); once for each file. */
 	void (*landed)(struct output *o, void *arg);
 	void *arg;
@@ -92,8 +94,7 @@ void output_report(const struct output *o, struct output_report *out);
 /* The map that is in the file, and the one that the guard keeps out (NULL: none). */
 struct name_map *output_map(const struct output *o);
 struct name_map *output_guarded_map(const struct output *o);
-/* An offered map is good once no output keeps it out and at least one has it in its file. */
-bool output_is_good_map(
-    struct output *const *outputs, size_t count, const struct name_map *offered);
+/* The map that all have in their files, but for those that cannot write theirs; NULL: they differ. */
+struct name_map *output_common_map(struct output *const *outputs, size_t count);
 
 #endif

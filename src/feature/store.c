@@ -48,7 +48,7 @@ struct store {
 	uint64_t canary_index, asked_canary_index, hold_canary_index;
 	bool was_canary_seen;
 
-	struct name_map *map, *good;
+	struct name_map *map, *base, *good;
 	bool is_map_stale, is_dirty;
 };
 
@@ -114,7 +114,10 @@ store_new(const struct config *c, struct err *e)
 	choose_prefixes(s, c->consul.root);
 	s->good = store_disk_load(s->path, &s->was_canary_seen, e);
 	expect_good_names(s);
-	s->map = s->good != NULL ? name_map_ref(s->good) : NULL;
+	if (s->good != NULL) {
+		s->base = name_map_ref(s->good);
+		s->map = name_map_ref(s->good);
+	}
 	return s;
 }
 
@@ -142,6 +145,7 @@ store_free(struct store *s)
 	kv_nodes_clear(&s->catalog);
 	kv_list_clear(&s->hold);
 	name_map_unref(s->map);
+	name_map_unref(s->base);
 	name_map_unref(s->good);
 	hold_set_clear(&s->holds);
 	free(s->path);
@@ -414,7 +418,7 @@ build_map(struct store *s)
 	const struct feed *names = &s->feeds[0];
 	size_t names_room = names->list.count + names->absent_count;
 	struct name_map_input in = { .generation = names->index,
-		.before = s->good,
+		.before = s->base,
 		.domain = s->domain,
 		.held = is_name_held,
 		.arg = s };
@@ -431,7 +435,7 @@ build_map(struct store *s)
 	}
 	in.raw = raw.names;
 	in.count = raw.name_count;
-	in.nodes = node_table_build(raw.nodes, raw.node_count, s->good);
+	in.nodes = node_table_build(raw.nodes, raw.node_count, s->base);
 	m = name_map_build(&in);
 	node_table_unref(in.nodes);
 	raw_map_clear(&raw);
@@ -462,6 +466,14 @@ store_make_offer(struct store *s, int64_t seen_us, struct output_offer *out)
 		.accepted = s->canary.accepted,
 		.is_held = s->holds.is_everything,
 	};
+}
+
+void
+store_set_base(struct store *s, struct name_map *m)
+{
+	name_map_ref(m);
+	name_map_unref(s->base);
+	s->base = m;
 }
 
 const struct name_map *

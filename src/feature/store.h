@@ -52,10 +52,12 @@ bool store_was_canary_seen(const struct store *s);
 size_t store_kept_back(const struct store *s); /* removals that wait for confirmation */
 
 /*
- * The map of now: built when something changed. NULL when nothing was ever known. The good map is
- * the one that went through the guard, the base of the next; at start it comes from the disk.
+ * The map of now: built when something changed. NULL when nothing was ever known. The base is
+ * what it falls back on: the newest map that is in a file. The good map is in all of them, and is kept
+ * on disk; at start it is both.
  */
 struct name_map *store_map(struct store *s);
+void store_set_base(struct store *s, struct name_map *m);
 const struct name_map *store_good_map(const struct store *s);
 void store_set_good(struct store *s, struct name_map *m);
 

@@ -1,8 +1,11 @@
 """The catalog: nodes leave, come back elsewhere, flap, and lie about themselves."""
+import itertools
+import threading
+
 import pytest
 
 from conftest import Site, soak
-from lib.consul import Consul
+from lib.consul import Api, Consul
 from lib.daemon import settle
 from lib.fake import FakeConsul
 from lib.proc import wait_for
@@ -46,6 +49,67 @@ def test_a_node_leaves_and_comes_back_elsewhere(site):
         site.hammer.settle(name, "10.99.0.1")
     site.nodes[node] = "10.99.0.1"
     site.daemon.until("none is last known", lambda s: not s["names"]["last_known"], 10)
+    site.check()
+
+
+def flip_to_a_new_node_that_leaves(site):
+    """name-000 moves to a node that nobody knew, which leaves as soon as it is served."""
+    site.nodes["new-node"] = "10.99.1.1"
+    site.api.register("new-node", "10.99.1.1")
+    site.flip("name-000", "new-node")
+    site.api.deregister("new-node")
+    site.daemon.until("last known", lambda s: s["names"]["last_known"] == ["name-000"], 15)
+
+
+def test_a_new_node_leaves_amid_flips(site):
+    """What is in the file is known, however soon the next flip comes. Fails when a map counts as known only
+    in a quiet moment: then the name goes back to where it was."""
+    is_over = threading.Event()
+
+    def flip_all_the_time():
+        api = Api(site.server.address, site.server.port)
+        for i in itertools.count():
+            if is_over.wait(0.008):
+                break
+            api.put(site.key("name-001"), site.node(i % 2))
+        api.put(site.key("name-001"), site.names["name-001"])
+        api.close()
+    for i in range(2):
+        site.hammer.expect("name-001", site.nodes[site.node(i)])
+    flipping = threading.Thread(target=flip_all_the_time)
+    flipping.start()
+    try:
+        settle(0.5)
+        flip_to_a_new_node_that_leaves(site)
+        settle(1)
+    finally:
+        is_over.set()
+        flipping.join()
+    site.dnsmasq.wait_answer("name-001", site.expected()["name-001"], 10)
+    site.daemon.wait_generation(site.generation())
+    site.check_file()
+    site.check()
+
+
+def test_a_new_node_leaves_while_another_output_is_guarded(procs, consul):
+    """An output that keeps the newest names out does not make another forget what it serves: with the base
+    of the next map taken from the one that is behind, the name goes back to where it was."""
+    site = Site(procs, consul)
+    site.daemon.config.outputs["strict"] = {
+        "template": "hosts.mustache", "path": site.hosts + ".strict", "max-removal": "1%"}
+    site.daemon.write_config()
+    site.dnsmasq.start()
+    site.daemon.start()
+    site.daemon.until("both have landed", lambda s: [o["state"] for o in s["outputs"]] == ["served", "written"])
+    for name in ("name-010", "name-011", "name-012"):
+        site.api.delete(site.key(name))
+        del site.names[name]
+    wait_for("they are gone", lambda: site.daemon.file_lines().keys() == site.names.keys(), 10)
+    site.daemon.wait_problem("strict")
+    site.start_hammer()
+    flip_to_a_new_node_that_leaves(site)
+    settle(0.5)
+    site.check_file()
     site.check()
 
 

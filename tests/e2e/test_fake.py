@@ -88,7 +88,9 @@ def test_fault(site, fault):
             assert site.daemon.problems(), "it was said, and then taken back"
     stats = site.fake.stats()
     assert stats["spoilt"] > spoilt, "the fault was never met"
-    assert stats["spoilt"] - spoilt < 60, "%d questions in %.1f s" % (stats["spoilt"] - spoilt, PAUSE)
+    # A reader that starts over asks three times a second: names, hold, names again.
+    assert stats["spoilt"] - spoilt < 50 + 5 * PAUSE, "%d questions in %.1f s" % (
+        stats["spoilt"] - spoilt, PAUSE)
     assert site.daemon.status_kb("VmRSS") - rss < 45000, "grew by more than 45 MB"
     site.fake.heal(cut=True)
     site.flip("name-010", limit=25)

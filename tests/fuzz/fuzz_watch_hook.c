@@ -47,7 +47,7 @@ begin(const struct config *c)
 	    true);
 	store_feed_nodes(s, &nodes, &is_news);
 	store_feed_hold(s, &hold);
-	store_set_good(s, store_map(s));
+	store_set_base(s, store_map(s));
 	must(store_map(s)->count == 3);
 	return s;
 }

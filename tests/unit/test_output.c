@@ -85,7 +85,7 @@ struct fixture {
 	struct loop *loop;
 	struct config_output config;
 	struct output *output;
-	struct name_map *map;
+	struct name_map *map, *written;
 	unsigned landed;
 	bool is_held;
 };
@@ -95,6 +95,14 @@ changed(struct output *o, void *arg)
 {
 	(void)o;
 	(void)arg;
+}
+
+static void
+written(struct output *o, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->written = output_map(o);
 }
 
 static void
@@ -109,8 +117,8 @@ landed(struct output *o, void *arg)
 static void
 start(struct fixture *f, struct name_map *known)
 {
-	const struct output_env env = { f->loop, "web-1", "", f->dir, f->state_dir, changed, landed,
-		f };
+	const struct output_env env = { f->loop, "web-1", "", f->dir, f->state_dir, changed,
+		written, landed, f };
 	struct err e;
 
 	f->output = output_new(&f->config, &env, &e);
@@ -274,6 +282,36 @@ test_served_only_when_proven(void **test)
 	proven(f);
 	assert_string_equal(state(f), "served");
 	assert_int_equal(f->landed, 1);
+}
+
+/* The map of the file as soon as it is there; not that of a repair, which may be older than another's. */
+static void
+test_tells_what_is_written(void **test)
+{
+	struct fixture *f = *test;
+
+	fake.is_fast = true;
+	flip(f, "x=db1" FIVE);
+	assert_ptr_equal(f->written, f->map);
+	assert_ptr_equal(output_common_map(&f->output, 1), f->map);
+	fake.is_stage_failing = true;
+	flip(f, "x=db2" FIVE);
+	assert_ptr_not_equal(f->written, f->map);
+	assert_null(output_common_map(&f->output, 1));
+	fake.is_stage_failing = false;
+	turn(f);
+	assert_ptr_equal(f->written, f->map);
+	f->map = maps_next(f->map, NODES, "x=db2" FIVE);
+	offer(f);
+	assert_ptr_equal(f->written, f->map);
+	assert_ptr_equal(output_common_map(&f->output, 1), f->map);
+
+	proven(f);
+	f->written = NULL;
+	write_by_hand(f, "nonsense");
+	assert_true(comes_to(f, "written"));
+	assert_non_null(strstr(content(f), "x=10.0.0.2"));
+	assert_null(f->written);
 }
 
 /* Every half a minute it is asked whether the file is still served: that is no flip. */
@@ -600,6 +638,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_served_only_when_proven, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tells_what_is_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_landed_once_for_each_flip, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_failed_stays_failed_and_is_retried, setup, teardown),

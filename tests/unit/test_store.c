@@ -136,6 +136,7 @@ begin(struct fixture *f)
 	feed(f, 10, CANARY " pointsman/names/a=db1 pointsman/names/b=db2", true);
 	feed_nodes(f, "12");
 	feed_hold(f, "");
+	store_set_base(f->store, store_map(f->store));
 	store_set_good(f->store, store_map(f->store));
 }
 
@@ -234,6 +235,23 @@ test_node_that_left_keeps_its_address(void **state)
 	assert_true(name_map_find(store_map(f->store), "a")->addresses[0].is_last_known);
 	feed_nodes(f, "12");
 	assert_false(name_map_find(store_map(f->store), "a")->addresses[0].is_last_known);
+}
+
+/* One output serves the flip already, another has not taken it: the first must not lose it. */
+static void
+test_what_is_in_one_file_is_known(void **state)
+{
+	struct fixture *f = *state;
+	const struct name_map *good;
+
+	begin(f);
+	good = store_good_map(f->store);
+	feed_nodes(f, "123");
+	feed(f, 11, CANARY " pointsman/names/a=db3 pointsman/names/b=db2", true);
+	store_set_base(f->store, store_map(f->store));
+	feed_nodes(f, "12");
+	assert_string_equal(address_of(f, "a"), "10.0.0.3");
+	assert_ptr_equal(store_good_map(f->store), good);
 }
 
 static void
@@ -380,6 +398,7 @@ main(void)
 		TEST(test_change_goes_through_beside_a_removal),
 		TEST(test_empty_answer_takes_nothing),
 		TEST(test_node_that_left_keeps_its_address),
+		TEST(test_what_is_in_one_file_is_known),
 		TEST(test_override_wins),
 		TEST(test_hidden_bytes_are_no_address),
 		TEST(test_canary_asks_for_the_hold),
