@@ -257,20 +257,27 @@ aim(const struct debounce *d, const struct debounce_row *row, int64_t window_ms,
 	return row->count > 0 && left > 0 && left < step_ms ? left : step_ms;
 }
 
+bool
+debounce_is_deciding(const struct debounce *d)
+{
+	if (d->state == STATE_FAILING)
+		return d->level != LEVEL_CRITICAL && d->critical.count > 0;
+	return d->state != STATE_PASSING;
+}
+
 int64_t
 debounce_interval_ms(const struct debounce *d, const struct debounce_config *c)
 {
 	int64_t step = c->fast_ms < c->interval_ms ? c->fast_ms : c->interval_ms;
 
+	if (!debounce_is_deciding(d))
+		return c->interval_ms;
 	if (d->state == STATE_RECOVERING)
 		return aim(d, &d->good, c->success_window_ms, step);
-	if (d->state == STATE_FAILING && (d->level == LEVEL_CRITICAL || d->critical.count == 0))
-		return c->interval_ms;
-	if (d->state == STATE_PASSING)
-		return c->interval_ms;
+	if (d->state == STATE_SUSPECT)
+		step = aim(d, &d->bad, c->window_ms, step);
 	step = aim(d, &d->critical, c->window_ms, step);
-	step = aim(d, &d->refused, refused_window_ms(c), step);
-	return d->state == STATE_SUSPECT ? aim(d, &d->bad, c->window_ms, step) : step;
+	return aim(d, &d->refused, refused_window_ms(c), step);
 }
 
 static int64_t

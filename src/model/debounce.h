@@ -46,7 +46,7 @@ extern const struct debounce_config
 
 #define DEBOUNCE_FLAP_RESULTS 21 /* Nagios' */
 
-/* Of how far the caller may spread the beginnings of runs around interval; never around fast. */
+/* Of how far the caller may spread the beginnings of runs, but not while debounce_is_deciding(). */
 #define DEBOUNCE_JITTER_PERCENT 5
 
 /* Results in a row that have something in common. */
@@ -103,6 +103,8 @@ void debounce_forget(struct debounce *d, int64_t now_ms);
  * waited for.
  */
 int64_t debounce_interval_ms(const struct debounce *d, const struct debounce_config *c);
+/* A row is under way that may change the verdict: debounce_interval_ms() is to be kept to exactly. */
+bool debounce_is_deciding(const struct debounce *d);
 /*
  * The longest time from a target's death to DEBOUNCE_FAILED (and from a failing warning's death to
  * DEBOUNCE_WORSE) on a vantage that does not doubt itself:

@@ -41,21 +41,18 @@ parse_ends(const char *at, double *low, double *high)
 
 	*low = 0;
 	*high = INFINITY;
-	if (colon != NULL) {
-		if (*at == '~') {
-			*low = -INFINITY;
-			at++;
-		} else if (at != colon && parse_number(&at, low) != 0)
-			return -1;
-		else if (at == colon && colon[1] == '\0')
-			return -1; /* ":" alone */
-		if (at != colon)
-			return -1;
+	if (colon == NULL)
+		return parse_number(&at, high) == 0 && *at == '\0' ? 0 : -1;
+	if (at == colon && colon[1] == '\0')
+		return -1;
+	if (*at == '~') {
+		*low = -INFINITY;
 		at++;
-		if (*at == '\0')
-			return 0;
-	}
-	return parse_number(&at, high) == 0 && *at == '\0' ? 0 : -1;
+	} else if (at != colon && parse_number(&at, low) != 0)
+		return -1;
+	if (*at++ != ':')
+		return -1;
+	return *at == '\0' || (parse_number(&at, high) == 0 && *at == '\0') ? 0 : -1;
 }
 
 int
