@@ -73,10 +73,11 @@ raw_map_clear(struct raw_map *r)
 void
 raw_map_add_name(struct raw_map *r, const struct kv_entry *e)
 {
-	const char *key = e->key + r->names_len;
+	const char *key;
 
 	if (strncmp(e->key, r->names_prefix, r->names_len) != 0)
 		return;
+	key = e->key + r->names_len;
 	/* A hidden NUL is shown to the map as one byte more: the terminator. */
 	r->names[r->name_count++] = (struct raw_name){ .key = key,
 		.key_len = strlen(key) + e->has_nul_key,

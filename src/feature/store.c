@@ -261,6 +261,61 @@ merge(const struct feed *f, const struct kv_list *answer, bool is_consistent)
 	return m;
 }
 
+static int
+compare_absent(const void *a, const void *b)
+{
+	const struct absent *x = a, *y = b;
+
+	return strcmp(x->entry.key, y->entry.key);
+}
+
+/* The entry is a name that is not written in lower case: the key that it would have else. */
+static char *
+lower_key(const struct store *s, const struct kv_entry *e)
+{
+	size_t prefix_len = strlen(s->names);
+	const char *tail;
+	char low[NAME_SIZE];
+
+	if (strncmp(e->key, s->names, prefix_len) != 0 || e->has_nul_key)
+		return NULL;
+	tail = e->key + prefix_len;
+	if (name_parse(tail, strlen(tail), low, NULL) != 0 || strcmp(low, tail) == 0)
+		return NULL;
+	return mem_printf("%s%s", s->names, low);
+}
+
+/*
+ * The state on disk has names and not the keys they were read from: at start "maindb" is missed
+ * where "MainDB" is listed. With the value of before that is the same key, and its next flip needs no
+ * confirmation. With another value it might be a second key beside one that is missing.
+ */
+static void
+recognise_spellings(const struct store *s, struct merge *m, const struct kv_list *list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count && m->kept_count > 0; i++) {
+		const struct kv_entry *e = &list->entries[i];
+		struct absent wanted = { .entry.key = lower_key(s, e) }, *found;
+
+		if (wanted.entry.key == NULL)
+			continue;
+		found = bsearch(&wanted, m->kept, m->kept_count, sizeof(wanted), compare_absent);
+		if (found != NULL && found->entry.value_len == e->value_len &&
+		    memcmp(found->entry.value, e->value, e->value_len) == 0)
+			found->misses = STORE_MISSES;
+		free((char *)wanted.entry.key);
+	}
+	for (size_t i = 0; i < m->kept_count; i++) {
+		if (m->kept[i].misses < STORE_MISSES)
+			m->kept[count++] = m->kept[i];
+		else
+			absent_clear(&m->kept[i]);
+	}
+	m->kept_count = count;
+}
+
 static void
 look_for_canary(struct store *s)
 {
@@ -287,6 +342,8 @@ store_feed_keys(
 	struct feed *f = &s->feeds[feed];
 	struct merge m = merge(f, &a->list, is_consistent);
 
+	if (feed == 0 && !f->was_fed)
+		recognise_spellings(s, &m, &a->list);
 	for (size_t i = 0; i < f->absent_count; i++)
 		absent_clear(&f->absent[i]);
 	free(f->absent);

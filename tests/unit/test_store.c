@@ -326,6 +326,47 @@ test_restart_remembers(void **state)
 	assert_string_equal(address_of(f, "b"), "10.0.0.2");
 }
 
+/* The state knows names, not how their keys are written: a flip after a start must not wait for that. */
+static void
+test_restart_recognises_another_spelling(void **state)
+{
+	static const char listed[] = CANARY " pointsman/names/B=db2 pointsman/names/a=db1";
+	struct fixture *f = *state;
+
+	feed(f, 10, listed, true);
+	feed_nodes(f, "12");
+	feed_hold(f, "");
+	store_set_good(f->store, store_map(f->store));
+	assert_int_equal(store_save(f->store, NULL), 0);
+	store_free(f->store);
+	f->store = store_new(&f->config, NULL);
+	assert_int_equal(feed(f, 11, listed, true), 0);
+	feed_nodes(f, "12");
+	feed_hold(f, "");
+	assert_int_equal(
+	    feed(f, 12, CANARY " pointsman/names/B=db1 pointsman/names/a=db1", false), 0);
+	assert_string_equal(address_of(f, "b"), "10.0.0.1");
+}
+
+/* "b" is gone and "B" says something else: until that is confirmed, b stays what it was. */
+static void
+test_restart_takes_no_other_key_for_a_spelling(void **state)
+{
+	static const char listed[] = CANARY " pointsman/names/B=db1 pointsman/names/a=db1";
+	struct fixture *f = *state;
+
+	begin(f);
+	assert_int_equal(store_save(f->store, NULL), 0);
+	store_free(f->store);
+	f->store = store_new(&f->config, NULL);
+	assert_int_equal(feed(f, 11, listed, true), 1);
+	feed_nodes(f, "12");
+	feed_hold(f, "");
+	assert_string_equal(address_of(f, "b"), "10.0.0.2");
+	assert_int_equal(feed(f, 11, listed, true), 0);
+	assert_string_equal(address_of(f, "b"), "10.0.0.1");
+}
+
 static void
 test_broken_state_gives_the_copy_before(void **state)
 {
@@ -403,6 +444,8 @@ main(void)
 		TEST(test_hidden_bytes_are_no_address),
 		TEST(test_canary_asks_for_the_hold),
 		TEST(test_restart_remembers),
+		TEST(test_restart_recognises_another_spelling),
+		TEST(test_restart_takes_no_other_key_for_a_spelling),
 		TEST(test_broken_state_gives_the_copy_before),
 		TEST(test_same_answer_is_no_news),
 	};
