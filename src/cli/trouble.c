@@ -118,8 +118,9 @@ trouble_add_fleet(
 {
 	for (size_t i = 0; i < f->count; i++) {
 		const struct fleet_agent *a = &f->agents[i];
-		bool is_well =
-		    is_held ? fleet_agent_sees(a, generation) : fleet_agent_serves(a, generation);
+		/* One that first started during the hold has nothing to keep. */
+		bool is_well = is_held ? fleet_agent_sees(a, generation) && a->serves > 0
+				       : fleet_agent_serves(a, generation);
 
 		if (skip != NULL && strcmp(a->node, skip) == 0)
 			continue;

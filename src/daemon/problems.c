@@ -165,6 +165,11 @@ collect_output(const struct output *o, struct problems *p)
 		add(p, CRITICAL, mem_printf("output %s failed: %s", name, r.err.text),
 		    "its file keeps the generation it has; it is tried again by itself",
 		    "mend the cause; nothing else is needed");
+	else if (r.state == OUTPUT_HELD && output_map(o) == NULL)
+		add(p, CRITICAL,
+		    mem_printf("output %s is held, and this agent never wrote it", name),
+		    "a hold keeps what is served, and here that is nothing: names do not resolve",
+		    "pointsman release");
 	else if (r.err.code != ERR_NONE)
 		add(p, CRITICAL,
 		    mem_printf("output %s is written, not served: %s", name, r.err.text),

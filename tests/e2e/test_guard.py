@@ -1,9 +1,10 @@
 """The guard and the hold: what a person has to say twice."""
 import json
+import os
 
 import pytest
 
-from conftest import soak
+from conftest import Site, soak
 from lib.daemon import settle
 from lib.proc import wait_for
 from test_catalog import guarded_digest
@@ -153,6 +154,34 @@ def test_hold_and_release(site):
     site.names["name-000"] = node
     site.daemon.wait_state("served")
     site.check()
+
+
+def test_a_first_start_during_a_hold(procs, consul):
+    """There is nothing to keep, and what is held back is not written: but it is said, on this host and on
+    every other. Fails when an agent without a file counts as well, because it is held like the others."""
+    site = Site(procs, consul)
+    code, out, err = site.cli("hold", "--reason", "the names are not to be trusted")
+    assert code == 0, (out, err)
+    site.dnsmasq.start()
+    site.daemon.start()
+    site.daemon.wait_state("held", 10)
+    site.daemon.wait_problem("output hosts is held, and this agent never wrote it")
+    assert not os.path.exists(site.hosts)
+    wait_for("the others see it", lambda: (site.document() or {}).get("hold"), 5)
+    code, out, err = site.cli("status")
+    assert code == 1 and "never wrote it" in out and "pointsman release" in out, (out, err)
+    site.daemon.config.agent["http"] = "127.0.0.1:1"  # the view of another host, whose agent is down
+    site.daemon.write_config()
+    code, out, err = site.cli("status")
+    assert "%s serves 0 instead of" % site.daemon.node in out, (out, err)
+    code, out, err = site.cli("release")
+    assert code == 0, (out, err)
+    site.daemon.config.agent["http"] = "127.0.0.1:%d" % site.daemon.http_port
+    site.daemon.write_config()
+    site.daemon.wait_generation(site.generation())
+    site.check_file()
+    site.check_dns()
+    site.daemon.until("no problem is left", lambda s: not s["problems"], 10)
 
 
 def test_a_hold_for_one_name(site):
