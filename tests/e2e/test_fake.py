@@ -169,3 +169,23 @@ def test_a_refused_node_name_stops_no_flip(procs, consul):
     site.flip("name-000")
     assert "no flip reaches" not in site.daemon.log()
     site.check()
+
+
+@pytest.mark.parametrize("kind, limit", [("deaf", 4), ("hang", 16)])
+def test_silence_ends_after_max_silence(procs, consul, kind, limit):
+    """Blocking queries that hear of no change, or get no answer at all: after max-silence, here 2 s (and 10 s
+    of grace where there is no answer), the names are read again. Not sooner, and no busier than that.
+
+    Fails when another max-silence than the default, one minute, is not heeded."""
+    fake = FakeConsul(procs, consul.url).start()
+    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}),
+                agent={"max-silence": "2s"}).start()
+    fake.spoil(r"GET /v1/kv/\S+/n\?(?!.*consistent)", kind)
+    wait_for("a blocking query is not answered", lambda: fake.stats()["spoilt"], 5)
+    settle(0.2)
+    took = site.flip("name-000", limit=limit)
+    assert took > limit / 4 - 0.3, "found out after %.1f s: not through the silence" % took
+    took = site.flip("name-001", limit=limit)
+    assert fake.stats()["spoilt"] <= 6, "asked too often"
+    fake.heal(cut=True)
+    site.check()

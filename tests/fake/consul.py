@@ -26,6 +26,8 @@ the kind needs. The first one that matches is applied:
   short     share                       a list that lost its last entries, with 200
   lose      key                         a list without the entries whose Key or Node matches
   frozen                                for ever the first answer that this fault saw, with its index
+  deaf                                  the same, and a blocking query waits to its end: a leader that was
+                                        cut off from the others
 """
 import asyncio
 import json
@@ -191,6 +193,8 @@ class Fake:
             return False
         if kind == "huge":
             return await self.send_huge(writer, fault["size"])
+        if kind == "deaf":
+            return await self.answer_deaf(fault, what, raw, reader, writer, behind)
         if kind == "body" and "index" in fault:  # needs nothing of the real one: it does not wait either
             raw = re.sub(rb"([?&])index=\d+", rb"\1index=0", raw, count=1)
         first, headers, body = await self.forward(raw, reader, behind)
@@ -207,6 +211,17 @@ class Fake:
         first, headers, body = self.spoil(fault, what, first, headers, body)
         await self.send(writer, render(first, headers, body),
                         fault["rate"] if kind == "slow" else None)
+        return True
+
+    async def answer_deaf(self, fault, what, raw, reader, writer, behind):
+        """Waits as long as it was asked to, whatever happens, and answers what was true before."""
+        raw = re.sub(rb"([?&])index=\d+", rb"\1index=0", raw, count=1)
+        place = (id(fault), re.sub(r"[?&](index|wait)=[^&]*", "", what))
+        if place not in self.frozen:
+            self.frozen[place] = await self.forward(raw, reader, behind)
+        wait = re.search(r"[?&]wait=(\d+)ms", what)
+        await asyncio.sleep(int(wait.group(1)) / 1000 if wait else 0)
+        await self.send(writer, render(*self.frozen[place]))
         return True
 
     async def send_huge(self, writer, size):
