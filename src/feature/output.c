@@ -160,7 +160,7 @@ commit(struct output *o)
 	struct name_map *before = NULL;
 	struct err e;
 
-	if (output_file_commit(o, o->working->generation, &e) != 0) {
+	if (output_file_swap(o, o->working->generation, &e) != 0) {
 		fail(o, &e);
 		return;
 	}
@@ -174,6 +174,7 @@ commit(struct output *o)
 	}
 	output_tell_new(o, before);
 	output_set_map(&before, NULL);
+	output_file_sync(o);
 	output_file_prune_backups(o);
 }
 
@@ -188,12 +189,12 @@ validated(const struct exec_result *r, void *arg)
 	if (e.code == ERR_NONE && r->exit_status != 0)
 		err_set(&e, ERR_CONFIG, "validate refused the new file with status %d: %s",
 		    r->exit_status, str_printable(shown, sizeof(shown), r->output, r->output_len));
-	if (e.code != ERR_NONE)
+	if (e.code != ERR_NONE) {
 		fail(o, &e);
-	else
+	} else {
 		commit(o);
-	if (e.code == ERR_NONE)
 		output_go_on(o);
+	}
 }
 
 /* The validator's arguments with the new file in the place of each %f. */

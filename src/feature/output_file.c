@@ -3,10 +3,18 @@
  *
  *   stage   the new bytes, beside the file, fsynced
  *   record  "this digest is coming" in the state directory
- *   commit  backup link, rename, fsync of the directory
+ *   swap    backup link, rename
+ *   tell    the signal, or the start of the command (output_tell.c)
+ *   sync    fsync of the directory
  *
  * Killed before the rename the file is the old one and known by record.digest; killed after it the
  * file is the new one and known by record.pending_digest. Any other digest was not written by us.
+ *
+ * The reader of the file is told before the directory is on the disk: a rename is whole for it at
+ * once, and the disk may take longer than all the rest. A power cut between the two brings the old
+ * file back, for a reader that starts anew as well: no more is lost than by the same cut a moment
+ * earlier. But nobody was told "served" meanwhile: the proof is looked at, and published, from the
+ * loop, that is after the sync.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +105,7 @@ backup_path(const struct output *o)
 }
 
 int
-output_file_commit(struct output *o, uint64_t generation, struct err *e)
+output_file_swap(struct output *o, uint64_t generation, struct err *e)
 {
 	struct record *r = &o->record;
 	char *backup = backup_path(o);
@@ -110,13 +118,7 @@ output_file_commit(struct output *o, uint64_t generation, struct err *e)
 	/* Names that are served matter more than a record that helps after a crash. */
 	if (record_save(o->record_path, r, &unsaved) != 0)
 		log_warning("output %s: %s", o->config->name, unsaved.text);
-	result = file_commit(&o->stage, backup, e);
-	if (result != 0 && o->stage.temp_path == NULL) {
-		/* The new file is in place. To put the old one back would be a lie of our own. */
-		log_warning("output %s: a power cut may bring the file before back: %s",
-		    o->config->name, e->text);
-		result = 0;
-	}
+	result = file_swap(&o->stage, backup, e);
 	if (result == 0) {
 		r->generation = generation;
 		strcpy(r->digest, o->new_digest);
@@ -124,6 +126,17 @@ output_file_commit(struct output *o, uint64_t generation, struct err *e)
 	}
 	free(backup);
 	return result;
+}
+
+void
+output_file_sync(const struct output *o)
+{
+	struct err e;
+
+	/* The new file is in place. To put the old one back would be a lie of our own. */
+	if (file_sync_dir(o->config->path, &e) != 0)
+		log_warning("output %s: a power cut may bring the file before back: %s",
+		    o->config->name, e.text);
 }
 
 bool

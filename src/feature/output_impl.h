@@ -94,7 +94,9 @@ enum output_found output_file_adopt(struct output *o);
 int output_file_render(
     struct output *o, const struct name_map *map, struct str *text, struct err *e);
 /* Puts the staged file in place and remembers it. */
-int output_file_commit(struct output *o, uint64_t generation, struct err *e);
+int output_file_swap(struct output *o, uint64_t generation, struct err *e);
+/* Makes that last through a power cut, or warns. */
+void output_file_sync(const struct output *o);
 /* Whether somebody else changed or removed the file since we left it. */
 bool output_file_has_drifted(struct output *o);
 /* Notes in the record that everything was told and proven. */

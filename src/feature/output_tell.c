@@ -193,9 +193,10 @@ output_tell_new(struct output *o, struct name_map *before)
 	if (o->told_before == NULL && before != o->map)
 		output_set_map(&o->told_before, before);
 	output_show(o);
+	/* In this order: a question before the signal would only get the old answer. */
+	tell(o);
 	if (o->config->prove != NULL && o->config->command == NULL)
 		prove(o);
-	tell(o);
 }
 
 void

@@ -1,7 +1,9 @@
 /*
- * record.c: a JSON object of five members. Not fsynced on its way (file_replace_unsynced): it protects
- * against a killed process, whose writes the kernel keeps; after a power cut the bytes of the output
- * itself, which are fsynced, are compared with a fresh render anyway.
+ * record.c: a JSON object of five members, filled up with blanks to one length, so that it can be
+ * written where it lies (file_overwrite): it stands between a flip and its file, and a temporary file
+ * with its rename took a fifth of that time. Not fsynced: it protects against a killed process, whose
+ * writes the kernel keeps; after a power cut the bytes of the output itself, which are fsynced, are
+ * compared with a fresh render anyway.
  */
 #include "feature/record.h"
 
@@ -12,7 +14,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define RECORD_MAX 4096
+/* A sector: the five members take at most 300 bytes. */
+#define RECORD_SIZE 512
 
 char *
 record_path(const char *state_dir, const char *output)
@@ -41,11 +44,13 @@ record_load(const char *path, struct record *out, struct err *e)
 
 	*out = (struct record){ 0 };
 	err_clear(e);
-	if (file_read(path, RECORD_MAX, &text, e) != 0) {
+	if (file_read(path, RECORD_SIZE, &text, e) != 0) {
 		if (e != NULL && e->code == ERR_NOT_FOUND)
 			err_clear(e);
 		goto out;
 	}
+	if (text.len == 0)
+		goto out; /* killed before the first write */
 	if ((j = json_parse(text.data, text.len, path, e)) == NULL)
 		goto out;
 	out->generation = (uint64_t)json_get_int(j, "generation", 0);
@@ -61,12 +66,13 @@ out:
 int
 record_save(const char *path, const struct record *r, struct err *e)
 {
-	char text[RECORD_MAX];
-	int n = snprintf(text, sizeof(text),
+	char json[RECORD_SIZE], text[RECORD_SIZE + 1];
+
+	snprintf(json, sizeof(json),
 	    "{\"generation\":%llu,\"digest\":\"%s\",\"pending_generation\":%llu,"
-	    "\"pending_digest\":\"%s\",\"owed\":%s}\n",
+	    "\"pending_digest\":\"%s\",\"owed\":%s}",
 	    (unsigned long long)r->generation, r->digest, (unsigned long long)r->pending_generation,
 	    r->pending_digest, r->is_owed ? "true" : "false");
-
-	return file_replace_unsynced(path, text, (size_t)n, 0640, e);
+	snprintf(text, sizeof(text), "%-*s\n", RECORD_SIZE - 1, json);
+	return file_overwrite(path, text, RECORD_SIZE, 0640, e);
 }

@@ -25,7 +25,7 @@ struct record {
 };
 
 char *record_path(const char *state_dir, const char *output);
-/* No file, or one that cannot be read: an empty record; the latter also fills e. */
+/* No file, an empty one, or one that cannot be read: an empty record; the last also fills e. */
 void record_load(const char *path, struct record *out, struct err *e);
 int record_save(const char *path, const struct record *r, struct err *e);
 

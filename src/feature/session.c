@@ -95,7 +95,7 @@ created(struct kv_answer *a, void *arg)
 		return;
 	}
 	strcpy(s->id, a->session);
-	if (file_replace_unsynced(s->path, s->id, strlen(s->id), 0600, &e) != 0)
+	if (file_overwrite(s->path, s->id, strlen(s->id), 0600, &e) != 0)
 		log_warning("cannot remember the session: %s", e.text);
 	lives(s, true);
 }

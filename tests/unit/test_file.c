@@ -494,6 +494,69 @@ readers_see_whole_files(void **state)
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
+/* No new file, and what a longer one left is gone. */
+static void
+overwrites_where_it_lies(void **state)
+{
+	struct err e = { 0 };
+	struct stat first, st;
+	char link[80];
+
+	(void)state;
+	assert_int_equal(file_overwrite(path, "abc", 3, 0640, &e), 0);
+	assert_true(holds(path, "abc", 3));
+	assert_int_equal(stat(path, &first), 0);
+	assert_int_equal(first.st_mode & 07777, 0640);
+	assert_int_equal(file_overwrite(path, "def", 3, 0640, &e), 0);
+	assert_true(holds(path, "def", 3));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_ino, first.st_ino);
+	put(path, old_bytes, OLD_LEN);
+	assert_int_equal(file_overwrite(path, "ghi", 3, 0640, &e), 0);
+	assert_true(holds(path, "ghi", 3));
+
+	inject_fail_always("write", EIO);
+	assert_int_equal(file_overwrite(path, "jkl", 3, 0640, &e), -1);
+	inject_off();
+	assert_non_null(strstr(e.text, path));
+	assert_true(holds(path, "ghi", 3));
+	snprintf(link, sizeof(link), "%s/link", dir);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(file_overwrite(link, "jkl", 3, 0640, &e), -1);
+	assert_true(holds(path, "ghi", 3));
+}
+
+/* Killed in earnest, at no particular moment, while it writes and writes. */
+static void
+overwrites_whole_or_not(void **state)
+{
+	char a[512], b[512];
+	int with_a = 0, with_b = 0;
+
+	(void)state;
+	memset(a, 'a', sizeof(a));
+	memset(b, 'b', sizeof(b));
+	put(path, a, sizeof(a));
+	for (int i = 0; i < 300; i++) {
+		int status;
+		pid_t pid;
+
+		if ((pid = fork()) == 0) {
+			for (;;) {
+				file_overwrite(path, b, sizeof(b), 0640, NULL);
+				file_overwrite(path, a, sizeof(a), 0640, NULL);
+			}
+		}
+		usleep((useconds_t)(500 + i));
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		with_a += holds(path, a, sizeof(a));
+		with_b += holds(path, b, sizeof(b));
+		assert_int_equal(with_a + with_b, i + 1);
+	}
+	assert_true(with_a > 0 && with_b > 0);
+}
+
 static void
 makes_directories(void **state)
 {
@@ -568,6 +631,8 @@ main(void)
 		TEST(sweeps_only_its_own),
 		TEST(survives_a_full_disk),
 		TEST(readers_see_whole_files),
+		TEST(overwrites_where_it_lies),
+		TEST(overwrites_whole_or_not),
 		TEST(makes_directories),
 		TEST(joins_and_digests),
 	};

@@ -4,7 +4,10 @@
  * at once where the test says so, and the disk fails where it says so.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -24,7 +27,18 @@ static struct fake {
 	unsigned proofs;
 	char fqdn[64]; /* of the last question beside the generation; "" for none */
 	bool is_stage_failing, is_directory_unsynced, is_fast;
+	bool was_told_before_proof, was_told_before_sync;
 } fake;
+
+/* SIGUSR1 is blocked: it waits where the reader of the file would get it. */
+static bool
+was_told(void)
+{
+	sigset_t waiting;
+
+	assert_int_equal(sigpending(&waiting), 0);
+	return sigismember(&waiting, SIGUSR1);
+}
 
 struct prover *__wrap_prover_start(struct loop *l, const struct proof *p, prove_fn *fn, void *arg);
 void __wrap_prover_cancel(struct prover *p);
@@ -32,8 +46,8 @@ int __real_file_stage(struct file_stage *s, const char *path, const void *data, 
     mode_t mode, struct err *e);
 int __wrap_file_stage(struct file_stage *s, const char *path, const void *data, size_t len,
     mode_t mode, struct err *e);
-int __real_file_commit(struct file_stage *s, const char *backup_path, struct err *e);
-int __wrap_file_commit(struct file_stage *s, const char *backup_path, struct err *e);
+int __real_file_sync_dir(const char *path, struct err *e);
+int __wrap_file_sync_dir(const char *path, struct err *e);
 void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
 void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
 
@@ -44,6 +58,7 @@ __wrap_prover_start(struct loop *l, const struct proof *p, prove_fn *fn, void *a
 	fake.proven = fn;
 	fake.arg = arg;
 	fake.proofs++;
+	fake.was_told_before_proof = was_told();
 	snprintf(fake.fqdn, sizeof(fake.fqdn), "%s", p->fqdn != NULL ? p->fqdn : "");
 	return (struct prover *)&fake;
 }
@@ -65,13 +80,12 @@ __wrap_file_stage(struct file_stage *s, const char *path, const void *data, size
 }
 
 int
-__wrap_file_commit(struct file_stage *s, const char *backup_path, struct err *e)
+__wrap_file_sync_dir(const char *path, struct err *e)
 {
-	int result = __real_file_commit(s, backup_path, e);
-
-	if (result == 0 && fake.is_directory_unsynced)
+	fake.was_told_before_sync = was_told();
+	if (fake.is_directory_unsynced)
 		return err_set(e, ERR_IO, "fsync: Input/output error");
-	return result;
+	return __real_file_sync_dir(path, e);
 }
 
 void
@@ -538,6 +552,67 @@ test_unsynced_directory_is_no_failure(void **test)
 	assert_string_equal(state(f), "written");
 }
 
+/* The reader does not wait for the disk, and is not asked before it was told. */
+static void
+test_told_then_asked_and_synced(void **test)
+{
+	static const struct timespec at_once = { 0, 0 };
+	struct fixture *f = *test;
+	char pidfile[80];
+	FILE *file;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	snprintf(pidfile, sizeof(pidfile), "%s/test_output.pid", f->dir);
+	file = fopen(pidfile, "w");
+	assert_non_null(file);
+	fprintf(file, "%d\n", (int)getpid());
+	fclose(file);
+	f->config.signal = SIGUSR1;
+	f->config.pidfile = pidfile;
+	flip(f, "x=db1" FIVE);
+	assert_true(fake.was_told_before_proof);
+	assert_true(fake.was_told_before_sync);
+	assert_string_equal(state(f), "written");
+	proven(f);
+	assert_string_equal(state(f), "served");
+	assert_int_equal(sigtimedwait(&set, NULL, &at_once), SIGUSR1);
+	assert_int_equal(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
+}
+
+/* Whatever became of the record: the file stays right, and the next record is a whole one. */
+static void
+test_damaged_record(void **test)
+{
+	static const char noise[2000] = { '{', '"', 1, 2, 3 };
+	static const size_t lengths[] = { 0, 100, 511, 512, 513, sizeof(noise) };
+	struct fixture *f = *test;
+	char path[128];
+	struct stat st;
+
+	begin(f);
+	snprintf(path, sizeof(path), "%s/output-hosts", f->state_dir);
+	for (size_t i = 0; i < MEM_COUNT(lengths); i++) {
+		FILE *file = fopen(path, "w");
+
+		assert_non_null(file);
+		assert_int_equal(fwrite(noise, 1, lengths[i], file), lengths[i]);
+		fclose(file);
+		restart(f, f->map);
+		assert_string_equal(state(f), "written");
+		proven(f);
+		assert_non_null(strstr(content(f), "x=10.0.0.1"));
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_size, 512);
+		restart(f, f->map);
+		assert_int_equal(f->output->totals.results[OUTPUT_RESULT_WRITTEN], 0);
+		assert_string_equal(state(f), "written");
+		proven(f);
+	}
+}
+
 /* The command is slow; a newer map comes meanwhile. Each file gets a command of its own. */
 static void
 test_command_then_proof(void **test)
@@ -658,6 +733,8 @@ main(void)
 		    test_identical_file_is_not_written_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_unsynced_directory_is_no_failure, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_told_then_asked_and_synced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_command_then_proof, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_readdressed_is_asked_for_by_name, setup, teardown),
