@@ -23,6 +23,7 @@
 #define SELF_RETRY_MS 1000
 /* Problems that come or go by time alone (drift that is shown for a while) are looked for this often. */
 #define REFRESH_MS 10000
+/* A state that a proof replaces within milliseconds is not worth a write to Consul. */
 #define REFRESH_SOON_MS 20
 #define SAVE_QUIET_MS 1000
 #define SAVE_MAX_MS 10000
@@ -156,16 +157,23 @@ refresh_due(void *arg)
 	release_hooks(a);
 	publisher_touch(a->publisher);
 	loop_timer_set(a->refresh_timer, REFRESH_MS);
+	a->is_refresh_near = false;
+}
+
+/* Not later for being asked for again and again. */
+void
+agent_refresh_soon(struct agent *a)
+{
+	if (!a->is_refresh_near)
+		loop_timer_set(a->refresh_timer, REFRESH_SOON_MS);
+	a->is_refresh_near = true;
 }
 
 static void
 output_changed(struct output *o, void *arg)
 {
-	struct agent *a = arg;
-
-	/* A state that a proof replaces within milliseconds is not worth a write to Consul. */
 	(void)o;
-	loop_timer_set(a->refresh_timer, REFRESH_SOON_MS);
+	agent_refresh_soon(arg);
 }
 
 /* At once: an answer in which its node is missing may come before the next turn of the loop is over. */

@@ -50,6 +50,7 @@ struct agent {
 	struct httpd *httpd;
 	struct problems problems;
 	struct loop_timer *refresh_timer, *save_timer;
+	bool is_refresh_near; /* it was asked for */
 	int64_t dirty_since_ms;
 	struct err save_err;
 	struct err reload_err; /* why the configuration on disk is not the one in force */
@@ -75,6 +76,8 @@ void agent_refuse_reload(struct agent *a, const char *why);
 /* Ends the session, so that others see us leave at once; done comes from the loop, within 2 s. */
 void agent_finish(struct agent *a, void (*done)(void *arg), void *arg);
 void agent_free(struct agent *a);
+/* Looks for problems, publishes and so on, in a moment. */
+void agent_refresh_soon(struct agent *a);
 
 /* agent_feed.c: what comes in from Consul, up to the offer to the outputs. */
 void agent_make_watches(struct agent *a);

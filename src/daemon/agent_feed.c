@@ -33,9 +33,9 @@ distribute(struct agent *a)
 	name_map_ref(offer.map);
 	name_map_unref(a->offered);
 	a->offered = offer.map;
+	agent_refresh_soon(a); /* before the outputs, of which one may want it at once */
 	for (size_t i = 0; i < a->output_count; i++)
 		output_offer(a->outputs[i], &offer);
-	loop_timer_set(a->refresh_timer, 0);
 }
 
 static void
