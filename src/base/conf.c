@@ -70,12 +70,11 @@ static struct reading *reading;
 void
 conf_problem(struct str *problems, const struct conf_where *where, const char *fmt, ...)
 {
-	char *text = NULL;
+	char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = mem_vprintf(fmt, ap);
 	va_end(ap);
 	if (where->file != NULL) {
 		str_add_printable(problems, where->file, strlen(where->file), PATH_MAX);

@@ -57,12 +57,11 @@ cli_usage_error(const struct cli *cli, const char *fmt, ...)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 	const struct command *c = cli->command;
-	char *fact = NULL;
+	char *fact;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&fact, fmt, ap) < 0)
-		fact = NULL;
+	fact = mem_vprintf(fmt, ap);
 	va_end(ap);
 	if (c == NULL) {
 		report_fact(&r, "%s", fact);

@@ -37,12 +37,11 @@ static void add(struct findings *f, const char *fmt, ...) __attribute__((format(
 static void
 add(struct findings *f, const char *fmt, ...)
 {
-	char *line = NULL;
+	char *line;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		abort();
+	line = mem_vprintf(fmt, ap);
 	va_end(ap);
 	if (f->count++ > 0)
 		str_addc(&f->lines, '\n');

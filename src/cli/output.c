@@ -40,14 +40,13 @@ mark_text(enum mark m)
 void
 out_line(const struct cli *cli, const char *fmt, ...)
 {
-	char *line = NULL, indent[CLI_WIDTH_MAX];
+	char *line, indent[CLI_WIDTH_MAX];
 	struct str out = STR_INIT;
 	size_t blanks;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		abort();
+	line = mem_vprintf(fmt, ap);
 	va_end(ap);
 	blanks = strspn(line, " ");
 	snprintf(indent, sizeof(indent), "%*s", (int)blanks + 2, "");
@@ -73,12 +72,11 @@ void
 out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
 {
 	struct str first = STR_INIT, text = STR_INIT;
-	char *line = NULL;
+	char *line;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		abort();
+	line = mem_vprintf(fmt, ap);
 	va_end(ap);
 	str_addf(&first, "%s ", marks[m].text);
 	wrap_add(&text, cli->width, str_text(&first), "  ", line);
@@ -225,12 +223,11 @@ table_row(struct table *t, enum mark m)
 void
 table_cell(struct table *t, const char *fmt, ...)
 {
-	char *text = NULL, *whole;
+	char *text, *whole;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = mem_vprintf(fmt, ap);
 	va_end(ap);
 	whole = t->next > 0 ? mem_strdup(text) : mem_printf("%s %s", marks[t->mark].text, text);
 	free(text);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/wrap.h"
@@ -52,12 +53,11 @@ static void add_line(struct str *s, const char *fmt, va_list ap)
 static void
 add_line(struct str *s, const char *fmt, va_list ap)
 {
-	char *text = NULL;
+	char *text = mem_vprintf(fmt, ap);
 
 	if (s->len > 0)
 		str_addc(s, '\n');
-	if (vasprintf(&text, fmt, ap) >= 0)
-		str_adds(s, text);
+	str_adds(s, text);
 	free(text);
 }
 

@@ -29,8 +29,7 @@ trouble_add(
 	one->why = mem_strdup(why != NULL ? why : "");
 	one->todo = mem_strdup(todo != NULL ? todo : "");
 	va_start(ap, fmt);
-	if (vasprintf(&one->what, fmt, ap) < 0)
-		abort();
+	one->what = mem_vprintf(fmt, ap);
 	va_end(ap);
 }
 
