@@ -87,9 +87,14 @@ class SqlServer(Process):
 
     def create_account(self, user, password, grants, host="%"):
         """grants: "REPLICATION CLIENT, PROCESS". Not written to the binary log."""
+        was_read_only = self.is_read_only()
+        if was_read_only:
+            self.set_read_only(False)
         self.sql("SET SESSION sql_log_bin = 0;"
                  "CREATE USER '%s'@'%s' IDENTIFIED BY '%s';"
                  "GRANT %s ON *.* TO '%s'@'%s';" % (user, host, password, grants, user, host))
+        if was_read_only:
+            self.set_read_only(True)
 
     def open_client(self, user="root", **kwargs):
         """A session that stays: a pipe into mariadb, for locks, open transactions, long statements."""
