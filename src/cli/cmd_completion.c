@@ -103,6 +103,13 @@ offer_outputs(const struct client *client, const char *begun)
 }
 
 static void
+offer_checks(const struct client *client, const char *begun)
+{
+	for (size_t i = 0; i < client->config->check_count; i++)
+		offer(client->config->checks[i].name, begun);
+}
+
+static void
 offer_words(const struct cli *cli, enum word_kind kind, const char *begun)
 {
 	struct client client;
@@ -115,6 +122,8 @@ offer_words(const struct cli *cli, enum word_kind kind, const char *begun)
 		client.wait.limit_ms = COMPLETION_LIMIT_MS;
 		if (kind == WORD_OUTPUT)
 			offer_outputs(&client, begun);
+		else if (kind == WORD_CHECK)
+			offer_checks(&client, begun);
 		else if (kind == WORD_DIGEST)
 			offer_digests(&client, begun);
 		else
@@ -202,8 +211,8 @@ const struct command cmd_completion = {
 	.help = "prints what may come next, for the shells' completion",
 	.about =
 	    "WORD ... is the command line so far, the last word being the one begun (maybe empty). "
-	    "Prints one candidate a line: commands, options, and the names, nodes and outputs "
-	    "that there are now.",
+	    "Prints one candidate a line: commands, options, and the names, nodes, checks and "
+	    "outputs that there are now.",
 	.max_args = -1,
 	.run = run_completion,
 };

@@ -15,6 +15,7 @@ static const struct command *const table[] = {
 	&cmd_names,
 	&cmd_nodes,
 	&cmd_agents,
+	&cmd_check,
 	&cmd_drift,
 	&cmd_diff,
 	&cmd_history,

@@ -29,7 +29,15 @@ struct option_spec {
 };
 
 /* What an argument stands for, so that the shell can complete it. */
-enum word_kind { WORD_NONE, WORD_NAME, WORD_NODE, WORD_COMMAND, WORD_DIGEST, WORD_OUTPUT };
+enum word_kind {
+	WORD_NONE,
+	WORD_NAME,
+	WORD_NODE,
+	WORD_COMMAND,
+	WORD_DIGEST,
+	WORD_OUTPUT,
+	WORD_CHECK
+};
 
 #define COMMAND_OPTIONS_MAX 12
 #define COMMAND_WORDS_MAX 2

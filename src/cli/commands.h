@@ -6,6 +6,7 @@
 
 extern const struct command cmd_accept;
 extern const struct command cmd_agents;
+extern const struct command cmd_check;
 extern const struct command cmd_completion;
 extern const struct command cmd_config_check;
 extern const struct command cmd_diff;

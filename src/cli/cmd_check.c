@@ -1,0 +1,218 @@
+/*
+ * cmd_check.c: check NAME, one look from this host and now. It needs no agent and, where the target is
+ * an address, no KV; where the KV is gone the map that the agent of this host last kept will do.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/check_here.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/near.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/server_line.h"
+#include "cli/view.h"
+#include "feature/store_disk.h"
+#include "model/target.h"
+
+struct checking {
+	struct cli *cli;
+	struct client client;
+	const struct check_spec *spec;
+	struct view view;
+	struct name_map *kept; /* the agent's own, when the KV did not answer */
+	struct err kv_err;
+	struct check_here here;
+};
+
+static enum exit_code
+report_unknown(const struct checking *c, const char *name)
+{
+	const struct config *config = c->client.config;
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	struct near near;
+
+	near_init(&near, name);
+	for (size_t i = 0; i < config->check_count; i++)
+		near_offer(&near, config->checks[i].name);
+	report_fact(&r, "there is no check %s", SHOWN(name));
+	report_why(&r, "it is in no check and no pair block of %s",
+	    config->path != NULL ? SHOWN(config->path) : "any configuration");
+	if (near.best != NULL)
+		report_do(&r, "pointsman check %s", near.best);
+	report_do(&r, "all that there are: pointsman config check");
+	return report_send(&r, c->cli, EXIT_USAGE);
+}
+
+static const struct check_spec *
+find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->check_count; i++) {
+		if (strcmp(c->checks[i].name, name) == 0)
+			return &c->checks[i];
+	}
+	return NULL;
+}
+
+/* The names, unless the target is an address: then nobody has to be asked. */
+static const struct name_map *
+load_map(struct checking *c)
+{
+	struct target t;
+	char *path;
+	bool ignored;
+
+	if (c->spec->target == NULL ||
+	    (c->spec->pair == NULL && target_parse(c->spec->target, &t) == 0 && t.is_address))
+		return NULL;
+	if (view_load(&c->view, &c->client, &c->kv_err) == 0)
+		return c->view.map;
+	path = store_disk_path(c->client.config->agent.state_dir);
+	c->kept = store_disk_load(path, &ignored, NULL);
+	free(path);
+	return c->kept;
+}
+
+static enum mark mark_of(enum check_class class)
+{
+	static const enum mark marks[] = {
+		[LEVEL_OK] = MARK_OK,
+		[LEVEL_WARNING] = MARK_WARNING,
+		[LEVEL_CRITICAL] = MARK_CRITICAL,
+		[LEVEL_UNKNOWN] = MARK_WARNING,
+	};
+
+	return marks[check_class_level(class)];
+}
+
+/* --- the text -------------------------------------------------------------------------------------- */
+
+static const char *
+role_words(enum check_role role)
+{
+	static const char *const words[] = {
+		[CHECK_ROLE_ANY] = "",
+		[CHECK_ROLE_ACTIVE] = "  must be writable",
+		[CHECK_ROLE_STANDBY] = "  must be read-only",
+	};
+
+	return words[role];
+}
+
+static void
+print_numbers(const struct cli *cli, const struct check_result *r)
+{
+	struct table *t = table_new(cli);
+
+	table_column(t, "NUMBER", COLUMN_LONG);
+	table_column(t, "VALUE", COLUMN_NUMBER);
+	table_column(t, "WARNING", COLUMN_TEXT);
+	table_column(t, "CRITICAL", COLUMN_TEXT);
+	for (size_t i = 0; i < r->number_count; i++) {
+		const struct check_number *n = &r->numbers[i];
+
+		table_row(t, MARK_NONE);
+		table_cell(t, "%s", n->label);
+		table_cell(t, "%.6g%s", n->value, n->unit);
+		table_cell(t, "%s", n->warning.is_set ? n->warning.text : "-");
+		table_cell(t, "%s", n->critical.is_set ? n->critical.text : "-");
+	}
+	table_print(t);
+}
+
+static void
+print_text(const struct checking *c)
+{
+	const struct check_result *r = &c->here.result;
+	struct str line = STR_INIT;
+
+	if (c->kv_err.code != ERR_NONE)
+		out_marked(c->cli, MARK_WARNING,
+		    "%s, so the names are those that the agent of this "
+		    "host kept",
+		    c->kv_err.text);
+	out_line(c->cli, "%s  %s  %s%s", c->spec->name, c->spec->type, c->here.address,
+	    role_words(c->here.role));
+	out_marked(c->cli, mark_of(r->class), "%s: %s  (%.1f ms)", check_class_name(r->class),
+	    r->text, (double)r->took_us / 1000);
+	if (r->view != NULL) {
+		server_line_add(&line, r->view);
+		out_paragraph(c->cli, 2, str_text(&line));
+	}
+	if (r->number_count > 0)
+		print_numbers(c->cli, r);
+	str_clear(&line);
+}
+
+static json_t *
+numbers_to_json(const struct check_result *r)
+{
+	json_t *numbers = json_object();
+
+	for (size_t i = 0; i < r->number_count; i++)
+		json_object_set_new(numbers, r->numbers[i].label, json_real(r->numbers[i].value));
+	return numbers;
+}
+
+static void
+print_json(const struct checking *c)
+{
+	const struct check_result *r = &c->here.result;
+
+	out_json(json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:f, s:o}", "name", c->spec->name,
+	    "type", c->spec->type, "target", out_text_to_json(c->spec->target), "address",
+	    out_text_to_json(c->here.address[0] != '\0' ? c->here.address : NULL), "class",
+	    check_class_name(r->class), "level", check_level_name(check_class_level(r->class)),
+	    "output", out_text_to_json(r->text), "took_ms", (double)r->took_us / 1000, "numbers",
+	    numbers_to_json(r)));
+}
+
+/* --- the command ----------------------------------------------------------------------------------- */
+
+static enum exit_code
+look(struct checking *c, const char *name)
+{
+	struct err e;
+
+	if ((c->spec = find(c->client.config, name)) == NULL)
+		return report_unknown(c, name);
+	if (check_here_run(&c->here, &c->client, c->spec, load_map(c), &e) != 0)
+		return client_report_err(&c->client, c->cli, &e, "checking");
+	if (c->cli->is_json)
+		print_json(c);
+	else
+		print_text(c);
+	return check_class_level(c->here.result.class) == LEVEL_OK ? EXIT_DONE : EXIT_PROBLEM;
+}
+
+static enum exit_code
+run_check(struct cli *cli, int argc, char **argv)
+{
+	struct checking c = { .cli = cli };
+	enum exit_code code;
+
+	(void)argc;
+	if ((code = client_open(&c.client, cli)) == EXIT_DONE)
+		code = look(&c, argv[0]);
+	check_here_clear(&c.here);
+	name_map_unref(c.kept);
+	view_clear(&c.view);
+	client_close(&c.client);
+	return code;
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.usage = "NAME",
+	.help = "runs a check from this host, now",
+	.about = "One look by the same code as in the agents, whatever they think. The exit code "
+		 "is 0 when all "
+		 "is well and 1 when something is wrong.",
+	.min_args = 1,
+	.max_args = 1,
+	.words = { WORD_CHECK },
+	.run = run_check,
+};
