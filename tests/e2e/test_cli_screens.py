@@ -145,7 +145,7 @@ def test_completion(desk):
     assert complete(desk, "set", "maindb", "db") >= {"db1", "db2", "db3"}
     assert complete(desk, "set", "--timeout", "5s", "maindb", "db1") == {"db1"}
     assert complete(desk, "names", "maindb", "") == set()
-    assert complete(desk, "help", "u") == {"unset"}
+    assert complete(desk, "help", "unse") == {"unset"}
 
 
 def test_completion_is_silent_without_a_kv(desk):

@@ -1,0 +1,27 @@
+/*
+ * check_rows.h: the rows of feature/check_report.h, whether they come from the KV or from an agent, as
+ * an operator is told about them. Their texts are foreign.
+ */
+#ifndef CLI_CHECK_ROWS_H
+#define CLI_CHECK_ROWS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/output.h"
+
+struct troubles;
+
+enum mark check_row_mark(const json_t *row);
+bool check_row_is_failing(const json_t *row); /* or recovering */
+bool check_row_is_muted(const json_t *row);
+/* "6m12s": how long it has been so; returns out, or "-". */
+const char *check_row_age(char *out, size_t size, const json_t *row);
+
+/* No row is failing, but for muted ones. */
+bool check_rows_are_well(const json_t *rows);
+/* What fails, and what to type; of a muted one only that it is. */
+void check_rows_add_troubles(struct troubles *t, const json_t *rows);
+
+#endif

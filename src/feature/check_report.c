@@ -1,0 +1,128 @@
+/*
+ * check_report.c: the verdict first, the vantages that make it behind. What a vantage says is as it
+ * stands in the KV; only the verdict takes this vantage's own opinion of this very moment instead.
+ */
+#include "feature/check_report.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+static json_t *
+time_to_json(int64_t wall_s)
+{
+	char text[CLOCK_ISO_SIZE];
+
+	return wall_s > 0 ? json_string(clock_iso(text, wall_s)) : json_null();
+}
+
+static json_t *
+vantage_to_json(const struct health_board *b, const struct health_entry *e)
+{
+	const struct health_opinion *o = &e->opinion;
+
+	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:s, s:b}", "vantage", e->key.vantage,
+	    "live", e->is_live, "sight", vantage_sight_name(health_board_sight(b, e->key.vantage)),
+	    "state", check_state_name(o->state), "class", check_class_name(o->class), "level",
+	    check_level_name(o->level), "since", time_to_json(o->since_wall_s), "output", o->output,
+	    "flapping", o->is_flapping);
+}
+
+static json_t *
+mute_to_json(const struct health_mute *m)
+{
+	if (m == NULL)
+		return json_null();
+	return json_pack("{s:o, s:s, s:s}", "until", time_to_json(m->until_wall_s), "who", m->who,
+	    "why", m->why);
+}
+
+/* Whose words stand for all: of those who say what the verdict says, the first. */
+static const struct health_entry *
+speaker(const struct health_board *b, const char *name, const struct verdict *v)
+{
+	const struct health_entry *e, *first = NULL;
+
+	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++) {
+		if (!e->is_valid)
+			continue;
+		if (e->is_live && e->opinion.class == v->class)
+			return e;
+		if (first == NULL)
+			first = e;
+	}
+	return first;
+}
+
+json_t *
+check_report(const struct health_board *b, const char *name, const struct check_spec *s,
+    const char *node, const struct opinion *own)
+{
+	const struct health_mute *mute = health_board_mute(b, name, clock_wall_s());
+	json_t *row, *vantages = json_array();
+	const struct health_entry *said, *e;
+	struct verdict v;
+	bool is_known;
+
+	health_board_verdict(b, name, node, own, &v);
+	said = speaker(b, name, &v);
+	is_known = own != NULL || said != NULL;
+	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++) {
+		if (e->is_valid)
+			json_array_append_new(vantages, vantage_to_json(b, e));
+	}
+	row = json_pack("{s:s, s:s?, s:s?, s:s?}", "name", name, "type",
+	    s != NULL      ? s->type
+	    : said != NULL ? said->opinion.type
+			   : NULL,
+	    "target",
+	    s != NULL      ? s->target
+	    : said != NULL ? said->opinion.target
+			   : NULL,
+	    "pair", s != NULL ? s->pair : NULL);
+	json_object_update_new(
+	    row, json_pack("{s:s?, s:s?, s:s, s:o, s:s?, s:s, s:b, s:o}", "state",
+		     is_known ? check_state_name(v.state) : NULL, "class",
+		     is_known ? check_class_name(v.class) : NULL, "level",
+		     check_level_name(is_known ? v.level : LEVEL_UNKNOWN), "since",
+		     time_to_json(v.since_ms / 1000), "output",
+		     said != NULL ? said->opinion.output : NULL, "verdict", v.text, "confirmed",
+		     v.is_confirmed, "bound_ms",
+		     s != NULL ? json_integer(debounce_bound_ms(&s->timing)) : json_null()));
+	json_object_set_new(row, "muted", mute_to_json(mute));
+	json_object_set_new(row, "vantages", vantages);
+	return row;
+}
+
+static bool
+is_configured(const char *name, const struct check_spec *specs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(specs[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+json_t *
+check_report_all(const struct health_board *b, const struct check_spec *specs, size_t count)
+{
+	json_t *list = json_array();
+	const char *last = "";
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, check_report(b, specs[i].name, &specs[i], NULL, NULL));
+	for (size_t i = 0; i < health_board_count(b); i++) {
+		const struct health_entry *e = health_board_at(b, i);
+
+		/* Opinions on one check stand together. */
+		if (e->key.kind != HEALTH_OPINION || !e->is_valid ||
+		    strcmp(e->key.check, last) == 0)
+			continue;
+		last = e->key.check;
+		if (!is_configured(last, specs, count))
+			json_array_append_new(list, check_report(b, last, NULL, NULL, NULL));
+	}
+	return list;
+}
