@@ -1,7 +1,6 @@
 /*
  * config_text.c: see config_text.h.
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "config_text.h"
+#include "scratch.h"
 
 char config_dir[] = "/tmp/test_config.XXXXXX";
 
@@ -102,12 +102,6 @@ config_make_dir(void **state)
 int
 config_remove_dir(void **state)
 {
-	DIR *d = opendir(config_dir);
-	struct dirent *entry;
-
 	(void)state;
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	return rmdir(config_dir);
+	return scratch_remove(config_dir);
 }

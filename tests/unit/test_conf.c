@@ -18,6 +18,7 @@
 #include "base/conf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "scratch.h"
 
 static const char *const block_keys[] = { "key", "list", NULL };
 static const struct conf_block blocks[] = {
@@ -379,14 +380,8 @@ make_dir(void **state)
 static int
 remove_dir(void **state)
 {
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
 	(void)state;
-	while ((entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	closedir(d);
-	return rmdir(dir);
+	return scratch_remove(dir);
 }
 
 int

@@ -4,10 +4,8 @@
  */
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,6 +23,7 @@
 
 #include "base/mem.h"
 #include "inject.h"
+#include "scratch.h"
 
 #define OLD_LEN 20000
 #define NEW_LEN 300000
@@ -55,20 +54,6 @@ holds(const char *name, const void *data, size_t len)
 	return is_same;
 }
 
-/* How many entries the directory has, "." and ".." aside. */
-static int
-entries(void)
-{
-	DIR *d = opendir(dir);
-	int n = -2;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 static int
 setup(void **state)
 {
@@ -85,16 +70,9 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-
 	(void)state;
 	inject_off();
-	while (d != NULL && (entry = readdir(d)) != NULL)
-		unlinkat(dirfd(d), entry->d_name, 0);
-	if (d != NULL)
-		closedir(d);
-	return rmdir(dir);
+	return scratch_remove(dir);
 }
 
 static void
@@ -161,7 +139,7 @@ replaces_with_mode(void **state)
 	assert_int_equal(st.st_mode & 07777, 0664);
 	assert_int_equal(file_replace(path, NULL, 0, 0600, &e), 0);
 	assert_true(holds(path, "", 0));
-	assert_int_equal(entries(), 1);
+	assert_int_equal(scratch_count(dir), 1);
 	umask(mask);
 }
 
@@ -225,13 +203,13 @@ stages_beside(void **state)
 	assert_int_equal(lstat(s.temp_path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 	file_discard(&s);
-	assert_int_equal(entries(), 1);
+	assert_int_equal(scratch_count(dir), 1);
 	file_discard(&s);
 	assert_int_equal(file_stage(&s, path, new_bytes, NEW_LEN, 0640, &e), 0);
 	assert_int_equal(file_commit(&s, NULL, &e), 0);
 	file_discard(&s);
 	assert_true(holds(path, new_bytes, NEW_LEN));
-	assert_int_equal(entries(), 1);
+	assert_int_equal(scratch_count(dir), 1);
 }
 
 static void
@@ -254,7 +232,7 @@ keeps_a_backup(void **state)
 
 	(void)state;
 	commit("1", 1); /* nothing there yet: no backup */
-	assert_int_equal(entries(), 1);
+	assert_int_equal(scratch_count(dir), 1);
 	commit("2", 1);
 	assert_true(holds(backup, "1", 1));
 	commit("3", 1); /* a backup of that name exists */
@@ -332,7 +310,7 @@ survives_every_failure(void **state)
 			assert_non_null(strstr(e.text, path));
 			assert_non_null(strstr(e.text, strerror(errors[i])));
 			if (!holds(path, new_bytes, NEW_LEN)) {
-				assert_int_equal(entries(), 1);
+				assert_int_equal(scratch_count(dir), 1);
 				continue;
 			}
 			assert_non_null(strstr(e.text, "cannot sync directory"));
@@ -358,6 +336,13 @@ survives_short_writes(void **state)
 }
 
 static void
+replace_killed(int n)
+{
+	inject_kill(n);
+	replace_once(NULL);
+}
+
+static void
 survives_a_kill_at_every_call(void **state)
 {
 	int calls, with_old = 0, with_new = 0, with_temp = 0;
@@ -366,25 +351,16 @@ survives_a_kill_at_every_call(void **state)
 	put(path, old_bytes, OLD_LEN);
 	calls = count_calls();
 	for (int n = 1; n <= calls; n++) {
-		int status;
-		pid_t pid;
-
 		unlink(backup);
 		put(path, old_bytes, OLD_LEN);
-		if ((pid = fork()) == 0) {
-			inject_kill(n);
-			replace_once(NULL);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		scratch_run_killed(replace_killed, n);
 		with_old += holds(path, old_bytes, OLD_LEN);
 		with_new += holds(path, new_bytes, NEW_LEN);
 		assert_int_equal(with_old + with_new, n);
 		unlink(backup);
-		with_temp += entries() - 1;
+		with_temp += scratch_count(dir) - 1;
 		file_sweep_temps(path);
-		assert_int_equal(entries(), 1);
+		assert_int_equal(scratch_count(dir), 1);
 	}
 	assert_true(with_old > 5 && with_new > 0 && with_temp > 3);
 }
@@ -406,27 +382,23 @@ sweeps_only_its_own(void **state)
 	snprintf(name, sizeof(name), "%s/.hosts.0123456789abcdef.tmp", dir);
 	put(name, "", 0);
 	file_sweep_temps(path);
-	assert_int_equal(entries(), MEM_COUNT(others));
+	assert_int_equal(scratch_count(dir), MEM_COUNT(others));
 	assert_int_equal(access(name, F_OK), -1);
 	file_sweep_temps("/nonexistent/hosts");
 }
 
-/* In a child with mounts of its own: the directory becomes a file system of 64 KB. */
 static void
-run_on_full_disk(void)
+fill_the_disk(int n)
 {
 	static char filler[65536];
 	struct err e = { 0 };
 
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0 ||
-	    mount("pointsman-test", dir, "tmpfs", 0, "size=64k") != 0) {
-		fprintf(stderr, "cannot mount a small tmpfs: %s\n", strerror(errno));
-		_exit(2);
-	}
+	(void)n;
 	put(path, "old", 3);
 	for (int i = 0; i < 3; i++) {
-		if (file_replace(path, filler, sizeof(filler), 0644, &e) == 0 || entries() != 1 ||
-		    !holds(path, "old", 3) || strstr(e.text, "No space left") == NULL)
+		if (file_replace(path, filler, sizeof(filler), 0644, &e) == 0 ||
+		    scratch_count(dir) != 1 || !holds(path, "old", 3) ||
+		    strstr(e.text, "No space left") == NULL)
 			_exit(3);
 	}
 	if (mount("none", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "") != 0)
@@ -438,25 +410,13 @@ run_on_full_disk(void)
 		_exit(6);
 	if (file_replace(path, "new", 3, 0644, &e) != 0 || !holds(path, "new", 3))
 		_exit(7);
-	_exit(0);
 }
 
 static void
 survives_a_full_disk(void **state)
 {
-	int status;
-	pid_t pid;
-
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("survives_a_full_disk: NOT RUN: only root can mount a tmpfs\n");
-		skip();
-	}
-	if ((pid = fork()) == 0)
-		run_on_full_disk();
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	scratch_run_on_small_disk(dir, "64k", fill_the_disk);
 }
 
 /* A writer that never pauses, and a reader that looks until it has seen both often enough. */

@@ -3,10 +3,8 @@
  * transaction is there whole or not at all, an acknowledged write is there, no update is lost, no
  * index goes down, and the next writer needs no repair.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +25,7 @@
 #include "inject.h"
 #include "io/loop.h"
 #include "kv_probe.h"
+#include "scratch.h"
 
 #define WRITERS 4
 #define INCREMENTS 25
@@ -47,29 +45,11 @@ setup(void **state)
 }
 
 static int
-entries(bool removes)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	int n = -2;
-
-	assert_non_null(d);
-	while ((entry = readdir(d)) != NULL) {
-		n++;
-		if (removes)
-			unlinkat(dirfd(d), entry->d_name, 0);
-	}
-	closedir(d);
-	return n;
-}
-
-static int
 teardown(void **state)
 {
 	(void)state;
 	inject_off();
-	entries(true);
-	return rmdir(dir);
+	return scratch_remove(dir);
 }
 
 struct opened {
@@ -178,7 +158,6 @@ run_killed(int nth)
 
 	inject_kill(nth);
 	make_new(p, NULL);
-	_exit(0);
 }
 
 static void
@@ -195,16 +174,12 @@ survives_a_kill_at_every_call(void **state)
 	assert_in_range(calls, 20, 60);
 	for (int n = 1; n <= calls; n++) {
 		struct opened after;
-		int status, is_new;
-		pid_t pid;
+		int is_new;
 
 		make_old(p);
 		PROBE_OK(kv_wait_session_renew(&p->w, session, &probe_err));
 		index = probe_index(p, "");
-		if ((pid = start_child()) == 0)
-			run_killed(n);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		scratch_run_killed(run_killed, n);
 		open_probe(&after);
 		is_new = judge(&after.probe);
 		found[is_new]++;
@@ -215,7 +190,7 @@ survives_a_kill_at_every_call(void **state)
 		probe_put(&after.probe, "after", "x");
 		probe_delete(&after.probe, "after");
 		assert_int_equal(judge(&after.probe), is_new);
-		assert_int_equal(entries(false), 3);
+		assert_int_equal(scratch_count(dir), 3);
 		close_probe(&after);
 	}
 	print_message("[          ] killed at each of %d calls: old state %d times, new %d\n",
@@ -240,11 +215,7 @@ brings_the_main_file_up(void **state)
 	make_old(p);
 	/* The last rename is that of the main file; kill just before it. */
 	for (int n = calls; n > 0 && renames == 0; n--) {
-		pid_t pid = start_child();
-
-		if (pid == 0)
-			run_killed(n);
-		waitpid(pid, NULL, 0);
+		scratch_run(run_killed, n);
 		str_reset(&text);
 		PROBE_OK(file_read(path, 1 << 20, &text, &probe_err));
 		renames = judge(p) == 1 && strstr(str_text(&text), "\"delete\"") != NULL;
@@ -297,7 +268,7 @@ survives_every_failure(void **state)
 		assert_int_equal(is_new, e.code == ERR_UNKNOWN);
 		failed[is_new]++;
 		probe_put(p, "value", is_new ? "new" : "old");
-		assert_int_equal(entries(false), 3);
+		assert_int_equal(scratch_count(dir), 3);
 	}
 	print_message(
 	    "[          ] each of %d calls failed: %d errors before the commit, %d after\n", calls,
@@ -306,9 +277,8 @@ survives_every_failure(void **state)
 	close_probe(&o);
 }
 
-/* In a child with mounts of its own. */
 static void
-run_on_full_disk(void)
+fill_the_disk(int n)
 {
 	static char large[100000];
 	char *junk = mem_printf("%s/junk", dir);
@@ -317,11 +287,7 @@ run_on_full_disk(void)
 	struct err e = { 0 };
 	int fd;
 
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0 ||
-	    mount("pointsman-test", dir, "tmpfs", 0, "size=256k") != 0) {
-		fprintf(stderr, "cannot mount a small tmpfs: %s\n", strerror(errno));
-		_exit(2);
-	}
+	(void)n;
 	p = open_probe(&o);
 	probe_put(p, "a", "old");
 	memset(large, 'x', sizeof(large));
@@ -339,26 +305,15 @@ run_on_full_disk(void)
 	}
 	unlink(junk);
 	probe_put(p, "a", "new");
-	if (strcmp(probe_get(p, "a").value, "new") != 0 || entries(false) != 3)
+	if (strcmp(probe_get(p, "a").value, "new") != 0 || scratch_count(dir) != 3)
 		_exit(5);
-	_exit(0);
 }
 
 static void
 survives_a_full_disk(void **state)
 {
-	int status;
-	pid_t pid;
-
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("survives_a_full_disk: NOT RUN: only root can mount a tmpfs\n");
-		skip();
-	}
-	if ((pid = start_child()) == 0)
-		run_on_full_disk();
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	scratch_run_on_small_disk(dir, "256k", fill_the_disk);
 }
 
 static void
