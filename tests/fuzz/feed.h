@@ -35,4 +35,21 @@ feed_pieces(
 	return result;
 }
 
+/*
+ * The input at once and in pieces, to two readers of the same make: both succeed or both fail, and
+ * what failed is empty.
+ */
+static inline int
+feed_twice(struct consul_reader *(*make)(void), const uint8_t *data, size_t size,
+    struct kv_answer *whole, struct kv_answer *pieces)
+{
+	size_t piece = (size_t)data[0] % 64 + 1;
+	int result = feed_pieces(make(), data + 1, size - 1, size, whole);
+
+	must(result == feed_pieces(make(), data + 1, size - 1, piece, pieces));
+	must(result == 0 || (whole->list.count == 0 && pieces->list.count == 0));
+	must(result == 0 || (whole->nodes.count == 0 && pieces->nodes.count == 0));
+	return result;
+}
+
 #endif

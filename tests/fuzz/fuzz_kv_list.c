@@ -59,6 +59,12 @@ compare_with_jansson(const struct kv_list *l, const uint8_t *data, size_t size)
 	json_decref(list);
 }
 
+static struct consul_reader *
+new_reader(void)
+{
+	return consul_reader_new_keys(PREFIX, false);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -67,11 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	result =
-	    feed_pieces(consul_reader_new_keys(PREFIX, false), data + 1, size - 1, size, &whole);
-	must(result == feed_pieces(consul_reader_new_keys(PREFIX, false), data + 1, size - 1,
-			   (size_t)data[0] % 64 + 1, &pieces));
-	must(result == 0 || (whole.list.count == 0 && pieces.list.count == 0));
+	result = feed_twice(new_reader, data, size, &whole, &pieces);
 	check_list(&whole.list);
 	compare_lists(&whole.list, &pieces.list);
 	if (result == 0)
