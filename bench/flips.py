@@ -322,7 +322,7 @@ class Bench:
 
     def idle(self, size, server, to):
         """One quiet minute through a proxy that counts what reaches Consul."""
-        with FakeConsul(self.procs, server.url, name="counter-%d" % size) as proxy:
+        with FakeConsul(self.procs, server, name="counter-%d" % size) as proxy:
             to.start(address=proxy.address, port=proxy.port)
             time.sleep(3)
             before, cpu = proxy.stats(), to.process.cpu_seconds()

@@ -10,6 +10,7 @@ import pytest
 from lib.consul import Consul, consul_binary
 from lib.daemon import Pointsmand, program, run_cli
 from lib.dnsmasq import Dnsmasq
+from lib.fake import FakeConsul
 from lib.hammer import Hammer
 from lib.proc import Procs
 
@@ -195,6 +196,15 @@ class Site:
 def site(procs, consul):
     """A site on the shared Consul, started and under the hammer."""
     return Site(procs, consul).start()
+
+
+@pytest.fixture
+def fake_site(procs, consul):
+    """The same, and site.fake between the agent and Consul."""
+    fake = FakeConsul(procs, consul).start()
+    site = Site(procs, fake, agent={"max-silence": "3s"})
+    site.fake = fake
+    return site.start()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,6 @@ import pytest
 from conftest import Site, soak
 from lib.consul import Api, Consul
 from lib.daemon import settle
-from lib.fake import FakeConsul
 from lib.proc import wait_for
 
 
@@ -15,15 +14,6 @@ from lib.proc import wait_for
 def consul(module_procs):
     """One of its own: what is registered here would be a problem to the agents of other tests."""
     return Consul(module_procs, "catalog").start()
-
-
-@pytest.fixture
-def fake_site(procs, consul):
-    fake = FakeConsul(procs, consul.url).start()
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}),
-                agent={"max-silence": "3s"})
-    site.fake = fake
-    return site.start()
 
 
 def move_node(site, node, address):

@@ -58,7 +58,7 @@ def test_edited_by_hand(desk):
     ({"kind": "huge", "size": 40000000}, 7, "cannot be a list of names")], ids=lambda v: str(
         v.get("code", v["kind"])) if isinstance(v, dict) else "")
 def test_consul_lies(procs, consul, fault, code, word):
-    with FakeConsul(procs, consul.url) as fake:
+    with FakeConsul(procs, consul) as fake:
         desk = Desk(procs.dir, consul.api, fake.url).seed()
         fake.spoil("^GET /v1/kv", **fault)
         check(desk.run("names"), code, word)

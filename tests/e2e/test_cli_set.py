@@ -180,7 +180,7 @@ def test_unset_asks(desk):
 @pytest.fixture
 def lying_desk(procs, consul):
     """A desk whose Consul can be made to lie."""
-    with FakeConsul(procs, consul.url) as fake:
+    with FakeConsul(procs, consul) as fake:
         desk = Desk(procs.dir, consul.api, fake.url).seed()
         desk.fake = fake
         yield desk

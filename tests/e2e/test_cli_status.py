@@ -71,8 +71,7 @@ def test_agent_is_down(site):
 
 
 def test_consul_is_down(procs, consul):
-    with FakeConsul(procs, consul.url) as fake:
-        fake.api = consul.api
+    with FakeConsul(procs, consul) as fake:
         site = Site(procs, fake).start(hammer=False)
         fake.kill()
         site.daemon.until("consul is down", lambda s: not s["consul"]["up"])
@@ -89,7 +88,7 @@ def test_consul_is_down(procs, consul):
 
 def test_frozen_consul_has_a_limit(procs, consul):
     """A frozen server hangs every request: the limits are ours."""
-    with FakeConsul(procs, consul.url) as fake:
+    with FakeConsul(procs, consul) as fake:
         desk = Desk(procs.dir, consul.api, fake.url).seed()
         fake.spoil(".", "hang")
         started = time.monotonic()
@@ -207,8 +206,7 @@ def test_agent_on_a_unix_socket(procs, consul):
         "403", "500", "reset", "html"])
 def test_the_server_is_named_once(procs, consul, fault, advice):
     """In what the agent says, and in what the command says, which knows what to do about this error."""
-    with FakeConsul(procs, consul.url) as fake:
-        fake.api = consul.api
+    with FakeConsul(procs, consul) as fake:
         site = Site(procs, fake).start(hammer=False)
         fake.spoil("^GET /v1/(kv|catalog)", **fault)
         site.daemon.until("consul is down", lambda s: not s["consul"]["up"])

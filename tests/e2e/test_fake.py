@@ -15,9 +15,8 @@ PAUSE = soak(20, 0.6)
 @pytest.fixture(scope="module")
 def place(module_procs, consul):
     """One agent that goes through all of it, as it would in production."""
-    fake = FakeConsul(module_procs, consul.url).start()
-    server = type("Behind", (), {"api": consul.api, "url": fake.url})
-    site = Site(module_procs, server, agent={"max-silence": "1s"})
+    fake = FakeConsul(module_procs, consul).start()
+    site = Site(module_procs, fake, agent={"max-silence": "1s"})
     site.start(hammer=False)
     site.fake = fake
     return site
@@ -117,8 +116,8 @@ def test_a_short_list_once_in_a_while(site):
 def test_consistent_reads_lie_as_well_but_only_once(procs, consul):
     """Removals need two consistent reads 2 s apart that agree: neither one that lies is enough, nor two
     that lie within a second. (With a long max-silence, so that no other read comes in between.)"""
-    fake = FakeConsul(procs, consul.url).start()
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url})).start()
+    fake = FakeConsul(procs, consul).start()
+    site = Site(procs, fake).start()
     for share in (0.9, 0.95):
         settle(1.0 if share > 0.9 else 2.2)  # the first lie must be one that counts
         fake.spoil(r"GET /v1/kv/\S+/n\?.*consistent", "short", times=1, share=share)
@@ -159,9 +158,9 @@ def test_connections_are_kept_and_few(site):
 
 def test_a_refused_node_name_stops_no_flip(procs, consul):
     """403 for the Consul agent's own name: the host name serves, and nobody is told that flips do not come."""
-    fake = FakeConsul(procs, consul.url).start()
+    fake = FakeConsul(procs, consul).start()
     fake.spoil("GET /v1/agent/self", "status", code=403, body="Permission denied")
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}), agent={"node": ""})
+    site = Site(procs, fake, agent={"node": ""})
     site.daemon.node = os.uname().nodename.lower()
     site.start()
     assert wait_for("the agent publishes", site.document, 5)["node"] == site.daemon.node
@@ -177,9 +176,8 @@ def test_silence_ends_after_max_silence(procs, consul, kind, limit):
     of grace where there is no answer), the names are read again. Not sooner, and no busier than that.
 
     Fails when another max-silence than the default, one minute, is not heeded."""
-    fake = FakeConsul(procs, consul.url).start()
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}),
-                agent={"max-silence": "2s"}).start()
+    fake = FakeConsul(procs, consul).start()
+    site = Site(procs, fake, agent={"max-silence": "2s"}).start()
     fake.spoil(r"GET /v1/kv/\S+/n\?(?!.*consistent)", kind)
     wait_for("a blocking query is not answered", lambda: fake.stats()["spoilt"], 5)
     settle(0.2)

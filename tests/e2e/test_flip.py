@@ -64,8 +64,8 @@ def test_the_agent_publishes_what_it_serves(site):
 def test_the_session_is_renewed_under_flips(procs, consul):
     """A write does not prolong a session. Fails when each write puts the renewal off: the session (30 s)
     dies of an agent that is busy. At rest nothing is written at all."""
-    fake = FakeConsul(procs, consul.url).start()
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url})).start()
+    fake = FakeConsul(procs, consul).start()
+    site = Site(procs, fake).start()
 
     def session():
         return site.api.json("GET", "/v1/kv/%sagents/%s" % (site.root, site.daemon.node))[0]["Session"]

@@ -13,15 +13,6 @@ from lib.fake import FakeConsul
 from lib.proc import wait_for
 
 
-@pytest.fixture
-def fake_site(procs, consul):
-    fake = FakeConsul(procs, consul.url).start()
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}),
-                agent={"max-silence": "3s"})
-    site.fake = fake
-    return site.start()
-
-
 @pytest.mark.parametrize("fault", ["reset", "hang", "status", "nobody listens"])
 def test_a_cold_start_without_consul(fake_site, fault):
     """The host was rebooted and Consul is away: the file is there again at once, from our own disk."""
@@ -54,8 +45,8 @@ def test_a_cold_start_without_consul(fake_site, fault):
 
 def test_a_first_start_without_consul(procs, consul):
     """Nothing known, nobody to ask: no file is written (an empty one would erase every name)."""
-    fake = FakeConsul(procs, consul.url)
-    site = Site(procs, type("Behind", (), {"api": consul.api, "url": fake.url}))
+    fake = FakeConsul(procs, consul)
+    site = Site(procs, fake)
     site.dnsmasq.start()
     site.daemon.start()
     settle(2)

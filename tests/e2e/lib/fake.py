@@ -10,10 +10,12 @@ from .proc import Process, free_port, loopback_net
 
 
 class FakeConsul(Process):
-    """A proxy before a real Consul, on an address of its own; spoils what it is told to."""
+    """A proxy before a real Consul, on an address of its own; spoils what it is told to. A Site behind it
+    is seeded, and its names are flipped, in the real one."""
 
-    def __init__(self, procs, upstream_url, name="fake"):
-        upstream = urllib.parse.urlsplit(upstream_url)
+    def __init__(self, procs, server, name="fake"):
+        upstream = urllib.parse.urlsplit(server.url)
+        self.api = server.api
         self.address = loopback_net() + "1"
         self.port = free_port(self.address)
         super().__init__(procs, name, [
