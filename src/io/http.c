@@ -215,23 +215,27 @@ easy_keep(struct http *h, CURL *easy)
 static const struct {
 	CURLcode result;
 	enum err_code code;
+	enum fault fault;
 	const char *words; /* NULL: curl's own */
 } results[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, ERR_UNREACHABLE, "the host name cannot be resolved" },
-	{ CURLE_COULDNT_CONNECT, ERR_UNREACHABLE, "cannot connect" },
-	{ CURLE_GOT_NOTHING, ERR_UNREACHABLE, "the connection was closed before an answer" },
-	{ CURLE_SEND_ERROR, ERR_UNREACHABLE, NULL },
-	{ CURLE_RECV_ERROR, ERR_UNREACHABLE, NULL }, /* also a malformed chunk, says curl 7.88 */
-	{ CURLE_PARTIAL_FILE, ERR_UNREACHABLE,
-	    "the connection broke before the end of the answer" },
-	{ CURLE_ABORTED_BY_CALLBACK, ERR_UNREACHABLE,
+	{ CURLE_COULDNT_RESOLVE_HOST, ERR_UNREACHABLE, FAULT_RESOLVE,
+	    "the host name cannot be resolved" },
+	{ CURLE_COULDNT_CONNECT, ERR_UNREACHABLE, FAULT_REFUSED, "cannot connect" },
+	{ CURLE_GOT_NOTHING, ERR_UNREACHABLE, FAULT_RESET,
 	    "the connection was closed before an answer" },
-	{ CURLE_SSL_CONNECT_ERROR, ERR_DENIED, NULL },
-	{ CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED, NULL },
-	{ CURLE_SSL_ISSUER_ERROR, ERR_DENIED, NULL },
-	{ CURLE_SSL_CERTPROBLEM, ERR_CONFIG, NULL },
-	{ CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, NULL },
-	{ CURLE_FILESIZE_EXCEEDED, ERR_LIMIT, NULL },
+	{ CURLE_SEND_ERROR, ERR_UNREACHABLE, FAULT_RESET, NULL },
+	{ CURLE_RECV_ERROR, ERR_UNREACHABLE, FAULT_RESET,
+	    NULL }, /* also a malformed chunk, says curl 7.88 */
+	{ CURLE_PARTIAL_FILE, ERR_UNREACHABLE, FAULT_RESET,
+	    "the connection broke before the end of the answer" },
+	{ CURLE_ABORTED_BY_CALLBACK, ERR_UNREACHABLE, FAULT_RESET,
+	    "the connection was closed before an answer" },
+	{ CURLE_SSL_CONNECT_ERROR, ERR_DENIED, FAULT_TLS, NULL },
+	{ CURLE_PEER_FAILED_VERIFICATION, ERR_DENIED, FAULT_TLS, NULL },
+	{ CURLE_SSL_ISSUER_ERROR, ERR_DENIED, FAULT_TLS, NULL },
+	{ CURLE_SSL_CERTPROBLEM, ERR_CONFIG, FAULT_LOCAL, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, FAULT_LOCAL, NULL },
+	{ CURLE_FILESIZE_EXCEEDED, ERR_LIMIT, FAULT_PROTOCOL, NULL },
 };
 
 static void
@@ -239,6 +243,7 @@ explain_timeout(struct http_call *c)
 {
 	char limit[16];
 
+	c->answer.fault = FAULT_TIMEOUT;
 	if (c->answer.is_sent)
 		err_set(&c->answer.err, ERR_TIMEOUT, "no answer within %s",
 		    str_duration(limit, sizeof(limit), c->limit_ms));
@@ -267,14 +272,18 @@ explain_result(struct http_call *c, CURLcode result)
 	enum err_code code = ERR_PROTOCOL;
 	long no = 0;
 
+	c->answer.fault = FAULT_PROTOCOL;
 	for (size_t i = 0; i < MEM_COUNT(results); i++) {
 		if (results[i].result == result) {
 			code = results[i].code;
+			c->answer.fault = results[i].fault;
 			words = results[i].words;
 		}
 	}
 	if (result == CURLE_COULDNT_CONNECT)
 		curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &no);
+	if (no != 0)
+		c->answer.fault = fault_of_errno((int)no);
 	if (result == CURLE_OPERATION_TIMEDOUT)
 		explain_timeout(c);
 	else if (code == ERR_LIMIT)
@@ -323,6 +332,8 @@ call_finish(struct http_call *c, CURLcode result)
 	} else {
 		if (c->answer.err.code == ERR_NONE)
 			explain_result(c, result);
+		else
+			c->answer.fault = FAULT_PROTOCOL; /* what came was not to our liking */
 		err_wrap(&c->answer.err, "%s", h->target.url);
 	}
 	c->done(&c->answer, c->arg);

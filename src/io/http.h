@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "io/fault.h"
 
 struct loop;
 struct http;
@@ -25,7 +26,9 @@ struct http_peer {
 	const char *cert_file;   /* NULL: none */
 	const char *key_file;    /* NULL: in cert_file */
 	const char *server_name; /* name to verify instead of the URL's host, NULL: the host */
-	bool is_verified;        /* false only when the operator said so */
+	/* "10.0.0.1:8080", "[fd70::1]:80": connects there, whatever host the URL names; NULL: to it */
+	const char *connect_to;
+	bool is_verified; /* false only when the operator said so */
 	const char *const
 	    *headers; /* "Name: value" sent with every request, NULL-terminated, or NULL */
 };
@@ -46,11 +49,12 @@ struct http_request {
 };
 
 struct http_answer {
-	struct err err;  /* code ERR_NONE: an answer came, whatever its status */
-	int status;      /* 200, 404, 500 … ; 0 without an answer */
-	bool is_sent;    /* on an error: the request may have reached the peer */
-	struct str body; /* owned by the call: take it with str_take() or leave it */
-	void *impl;      /* for http_header() */
+	struct err err;   /* code ERR_NONE: an answer came, whatever its status */
+	enum fault fault; /* FAULT_NONE when err is */
+	int status;       /* 200, 404, 500 … ; 0 without an answer */
+	bool is_sent;     /* on an error: the request may have reached the peer */
+	struct str body;  /* owned by the call: take it with str_take() or leave it */
+	void *impl;       /* for http_header() */
 };
 
 typedef void http_done_fn(struct http_answer *a, void *arg);

@@ -147,6 +147,12 @@ set_url(struct http_target *t, const struct http_peer *peer, struct err *e)
 		err_set(e, ERR_CONFIG, "the TLS server name is not a host name");
 		goto out;
 	}
+	if (peer->connect_to != NULL) {
+		char *text = mem_printf("::%s", peer->connect_to);
+
+		t->connect_to = curl_slist_append(t->connect_to, text);
+		free(text);
+	}
 	if (curl_url_get(u, CURLUPART_URL, &base, 0) != CURLUE_OK)
 		abort(); /* out of memory */
 	trim_slashes(base);

@@ -210,7 +210,10 @@ redis_server_pid(const struct redis_server *s)
 	return s->pid;
 }
 
-/* Reads until the server closes: QUIT stands behind the command. */
+/*
+ * Reads until the server closes, for QUIT stands behind the command, or says that it does not know that,
+ * as a Sentinel does.
+ */
 static void
 ask(struct redis_server *s, const char *command)
 {
@@ -222,9 +225,11 @@ ask(struct redis_server *s, const char *command)
 	if (fd == -1)
 		return;
 	dprintf(fd, "%s\r\nQUIT\r\n", command);
-	while (len < REPLY_SIZE - 1 && (n = read(fd, s->reply + len, REPLY_SIZE - 1 - len)) > 0)
+	while (len < REPLY_SIZE - 1 && strstr(s->reply, "'QUIT'") == NULL &&
+	       (n = read(fd, s->reply + len, REPLY_SIZE - 1 - len)) > 0) {
 		len += (size_t)n;
-	s->reply[len] = '\0';
+		s->reply[len] = '\0';
+	}
 	close(fd);
 }
 

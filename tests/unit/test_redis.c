@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "../fake/fake_peer.h"
+#include "certificates.h"
 #include "redis_server.h"
 
 #define AMPLE_MS 20000
@@ -430,34 +431,15 @@ test_a_byte_at_a_time(void **state)
 	fake_peer_free(p);
 }
 
-/* Server and client certificates of one authority, made by openssl(1). */
-static void
-make_certificates(const char *dir)
-{
-	char *command = mem_printf(
-	    "cd %s && exec >/dev/null 2>&1; for n in ca other; do "
-	    "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$n -keyout $n.key "
-	    "-out $n.pem || exit 1; done; "
-	    "printf 'subjectAltName=DNS:cache.test,IP:127.0.0.1' >ext; "
-	    "openssl req -newkey rsa:2048 -nodes -subj /CN=cache.test -keyout key.pem -out csr && "
-	    "openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -days 2 -extfile ext -out cert.pem",
-	    dir);
-
-	assert_int_equal(0, system(command));
-	free(command);
-}
-
 static void
 test_tls(void **state)
 {
 	struct fixture *f = *state;
-	char dir[] = "/tmp/pm-redis-tls-XXXXXX", *ca, *other, *cert, *key, *config;
+	char *dir = certificates_make(), *ca, *other, *cert, *key, *config;
 	struct stream_tls tls = { 0 };
 	struct redis_server *s;
 	struct got g;
 
-	assert_non_null(mkdtemp(dir));
-	make_certificates(dir);
 	ca = mem_printf("%s/ca.pem", dir);
 	other = mem_printf("%s/other.pem", dir);
 	cert = mem_printf("%s/cert.pem", dir);
@@ -527,9 +509,7 @@ test_tls(void **state)
 	free(cert);
 	free(key);
 	free(config);
-	config = mem_printf("rm -r %s", dir);
-	assert_int_equal(0, system(config));
-	free(config);
+	certificates_remove(dir);
 }
 
 static int
