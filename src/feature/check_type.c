@@ -9,9 +9,7 @@
 #include "base/mem.h"
 
 static const struct check_type *const types[] = {
-	&check_type_http,
-	&check_type_redis,
-	&check_type_tcp,
+	&check_type_http, &check_type_redis, &check_type_tcp,
 	NULL, /* so that the table may be empty */
 };
 
