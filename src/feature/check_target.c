@@ -43,7 +43,7 @@ check_target_find(struct check_target *out, const struct check_spec *s, const st
 	const char *address;
 
 	*out = (struct check_target){ 0 };
-	if (!t->has_target || s->target == NULL)
+	if (s->target == NULL)
 		return;
 	out->kind = CHECK_TARGET_BAD;
 	if (target_parse(s->target, &target) != 0) {
@@ -51,7 +51,7 @@ check_target_find(struct check_target *out, const struct check_spec *s, const st
 		return;
 	}
 	out->port = port_of(s, t, target.port);
-	if (out->port <= 0) {
+	if (out->port <= 0 && t->has_target) {
 		err_set(&out->err, ERR_USAGE, "no port is known for it");
 		return;
 	}

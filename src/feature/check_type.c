@@ -9,15 +9,19 @@
 #include "base/mem.h"
 
 static const struct check_type *const types[] = {
-	&check_type_http, &check_type_redis, &check_type_tcp,
-	NULL, /* so that the table may be empty */
+	&check_type_exec,
+	&check_type_file,
+	&check_type_http,
+	&check_type_redis,
+	&check_type_tcp,
+	&check_type_unit,
 };
 
 const struct check_type *
 check_type_find(const char *name)
 {
 	for (size_t i = 0; i < MEM_COUNT(types); i++) {
-		if (types[i] != NULL && strcmp(types[i]->name, name) == 0)
+		if (strcmp(types[i]->name, name) == 0)
 			return types[i];
 	}
 	return NULL;

@@ -30,7 +30,7 @@ typedef void check_done_fn(struct check_result *r, void *arg);
 
 struct check_type {
 	const char *name;
-	bool has_target; /* wants target; the checker resolves it before every run */
+	bool has_target; /* must have a target; whoever has one has it resolved before every run */
 	bool is_program; /* runs a program: fewer of those at once */
 	int port;        /* when neither target nor port say one; 0: must be given */
 	/* The type's own demands on a spec: 0, or -1 with what is missing or wrong. NULL: none. */

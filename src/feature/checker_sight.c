@@ -43,7 +43,7 @@ count_targets(struct checker *c, int64_t now_ms)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct slot *s = c->slots[i];
 
-		if (s->check.type->has_target && s->check.spec.target != NULL)
+		if (s->check.spec.target != NULL)
 			hosts[n++] = (struct host){ s,
 				vantage_target_is_suspect(&s->check.doubt, &c->vantage, now_ms) };
 	}

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,18 +76,27 @@ endpoint_port(const struct endpoint *endpoint)
 }
 
 char *
-endpoint_format(char out[ENDPOINT_TEXT_SIZE], const struct endpoint *endpoint)
+endpoint_format_host(char out[ENDPOINT_TEXT_SIZE], const struct endpoint *endpoint)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&endpoint->address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&endpoint->address;
-	char host[INET6_ADDRSTRLEN] = "";
 
-	if (endpoint->address.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		snprintf(out, ENDPOINT_TEXT_SIZE, "[%s]:%d", host, endpoint_port(endpoint));
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		snprintf(out, ENDPOINT_TEXT_SIZE, "%s:%d", host, endpoint_port(endpoint));
-	}
+	out[0] = '\0';
+	if (endpoint->address.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &v6->sin6_addr, out, ENDPOINT_TEXT_SIZE);
+	else
+		inet_ntop(AF_INET, &v4->sin_addr, out, ENDPOINT_TEXT_SIZE);
+	return out;
+}
+
+char *
+endpoint_format(char out[ENDPOINT_TEXT_SIZE], const struct endpoint *endpoint)
+{
+	char host[ENDPOINT_TEXT_SIZE];
+	bool is_v6 = endpoint->address.ss_family == AF_INET6;
+
+	endpoint_format_host(host, endpoint);
+	snprintf(out, ENDPOINT_TEXT_SIZE, "%s%.45s%s:%d", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+	    endpoint_port(endpoint));
 	return out;
 }

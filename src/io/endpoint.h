@@ -23,5 +23,7 @@ int endpoint_port(const struct endpoint *endpoint);
 /* "127.0.0.1:53" or "[::1]:53"; returns out. */
 #define ENDPOINT_TEXT_SIZE 56
 char *endpoint_format(char out[ENDPOINT_TEXT_SIZE], const struct endpoint *endpoint);
+/* "127.0.0.1" or "::1"; returns out. */
+char *endpoint_format_host(char out[ENDPOINT_TEXT_SIZE], const struct endpoint *endpoint);
 
 #endif

@@ -9,18 +9,15 @@
  *                    └─> KILLING ─────┘                                      │
  *                          └───── EXEC_REAP_MS: the kernel keeps it ─────────┘
  *
+ * A contained program is the child of a supervisor (exec_spawn.c), and that is the child which is meant
+ * here: its end is the end of all. In CONTAINING, instead of TERMINATING, it does what the drawing says,
+ * and only when it fails to is it killed as well.
+ *
  * The exit is heard through a pidfd: readable when the child has ended, a level and not an edge, and no
  * SIGCHLD handler that would have to share the one disposition with libraries. The child is reaped
  * last: until then its number, and with it its group's, cannot be given to anybody else, so that the
  * group can still be killed without hitting a stranger. Where no pidfd is to be had (Linux before 5.3,
  * no descriptor left, valgrind 3.19) the child is looked at every EXIT_POLL_MS.
- *
- * Standard input is a memfd with the bytes in it. A pipe would need feeding while the child reads, a
- * limit for a child that never does, and SIGPIPE kept away; a file needs nothing.
- *
- * posix_spawn, not fork: it costs the same at any size of ours, reports a program that does not exist
- * by its errno and resets signals in the child. It waits until the program is loaded; a program on a
- * hung network disk would hold us, and so would opening any other file there.
  *
  * A child that survives SIGKILL (uninterruptible sleep, a debugger that sits on it, another user's
  * setuid program) is reported and left ORPHANED: looked at once a second until it can be reaped.
@@ -32,10 +29,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +38,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "io/exec_spawn.h"
 #include "io/loop.h"
 
 #define READ_SIZE 16384   /* a quarter of a pipe's capacity, pipe(7) */
@@ -55,6 +51,7 @@ enum exec_state {
 	EXEC_FAILED,
 	EXEC_RUNNING,
 	EXEC_TERMINATING,
+	EXEC_CONTAINING,
 	EXEC_KILLING,
 	EXEC_DRAINING,
 	EXEC_ENDED,
@@ -67,9 +64,10 @@ struct exec {
 	struct loop_timer *timer; /* what it means depends on the state: waits[] */
 	int64_t limit_ms;
 	int64_t started_ms;
-	pid_t pid;  /* 0: none, or reaped */
-	int pidfd;  /* -1: none, exited is a timer then */
-	int output; /* our end of the pipe, -1 after its end of file */
+	pid_t pid;                  /* 0: none, or reaped */
+	struct exec_report *report; /* of a supervisor; NULL: it is the program itself */
+	int pidfd;                  /* -1: none, exited is a timer then */
+	int output;                 /* our end of the pipe, -1 after its end of file */
 	struct event *exited;
 	struct event *readable;
 	char *program; /* for messages */
@@ -92,6 +90,7 @@ static const struct {
 	[EXEC_FAILED] = { 0, exec_finish },
 	[EXEC_RUNNING] = { -1, limit_passed },
 	[EXEC_TERMINATING] = { EXEC_GRACE_MS, grace_passed },
+	[EXEC_CONTAINING] = { EXEC_REAP_MS, grace_passed },
 	[EXEC_KILLING] = { EXEC_REAP_MS, reap_passed },
 	[EXEC_DRAINING] = { EXEC_DRAIN_MS, exec_finish },
 	[EXEC_ENDED] = { 0, NULL },
@@ -145,6 +144,7 @@ exec_release(struct exec *x)
 	close_output(x);
 	close_pidfd(x);
 	loop_timer_free(x->timer);
+	exec_report_free(x->report);
 	free(x->program);
 	loop_defer_free(x->loop, x);
 }
@@ -153,7 +153,42 @@ static void
 kill_group(const struct exec *x, int signo)
 {
 	/* The child leads a session, so that it cannot leave its group; only its own children can. */
-	kill(-x->pid, signo);
+	if (x->report == NULL)
+		kill(-x->pid, signo);
+	else
+		kill(x->pid, signo);
+}
+
+/* The program that a supervisor watches. Once it has ended its number may be another's. */
+static void
+kill_contained(const struct exec *x)
+{
+	if (x->report != NULL && x->report->program > 0 && !x->report->has_ended)
+		kill(-x->report->program, SIGKILL);
+}
+
+static void
+take_status(struct exec *x, int status)
+{
+	if (WIFEXITED(status))
+		x->result.exit_status = WEXITSTATUS(status);
+	else
+		x->result.signal = WTERMSIG(status);
+}
+
+/* A supervisor has ended: what became of the program is in its report. */
+static void
+take_report(struct exec *x)
+{
+	struct err *e = &x->result.err;
+
+	if (x->report->error != 0) {
+		errno = x->report->error;
+		err_errno(e, "cannot run %s", x->program);
+	} else if (x->report->has_ended)
+		take_status(x, x->report->status);
+	else if (e->code == ERR_NONE)
+		err_set(e, ERR_IO, "%s: its supervisor was killed", x->program);
 }
 
 /* Whether the child is gone; its status goes into the result. Never waits. */
@@ -165,10 +200,10 @@ try_reap(struct exec *x)
 
 	if (got == 0)
 		return false;
-	if (got > 0 && WIFEXITED(status))
-		x->result.exit_status = WEXITSTATUS(status);
-	else if (got > 0 && WIFSIGNALED(status))
-		x->result.signal = WTERMSIG(status);
+	if (got > 0 && x->report != NULL)
+		take_report(x);
+	else if (got > 0)
+		take_status(x, status);
 	else if (x->result.err.code == ERR_NONE)
 		err_errno(&x->result.err, "%s: its exit status is lost", x->program);
 	x->pid = 0;
@@ -224,12 +259,13 @@ limit_passed(struct exec *x)
 	err_set(&x->result.err, ERR_TIMEOUT, "%s: did not end within %s and was killed", x->program,
 	    str_duration(limit, sizeof(limit), x->limit_ms));
 	kill_group(x, SIGTERM);
-	exec_set_state(x, EXEC_TERMINATING);
+	exec_set_state(x, x->report != NULL ? EXEC_CONTAINING : EXEC_TERMINATING);
 }
 
 static void
 grace_passed(struct exec *x)
 {
+	kill_contained(x);
 	kill_group(x, SIGKILL);
 	exec_set_state(x, EXEC_KILLING);
 }
@@ -302,94 +338,6 @@ child_exited(evutil_socket_t fd, short what, void *arg)
 		exec_finish(x);
 }
 
-static int
-open_input(const void *data, size_t len)
-{
-	const char *p = data;
-	int fd;
-
-	if (len == 0)
-		return open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if ((fd = memfd_create("input", MFD_CLOEXEC)) < 0)
-		return -1;
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0) {
-			close(fd);
-			return -1;
-		}
-		p += n;
-		len -= (size_t)n;
-	}
-	lseek(fd, 0, SEEK_SET);
-	return fd;
-}
-
-static bool
-is_same_variable(const char *a, const char *b)
-{
-	size_t n = strcspn(a, "=");
-
-	return strncmp(a, b, n) == 0 && (b[n] == '=' || b[n] == '\0');
-}
-
-/* Our environment with more laid over it; only the array is the caller's to free. */
-static char **
-merge_env(const char *const *more)
-{
-	size_t ours = 0, added = 0, count = 0;
-	char **env;
-
-	while (environ[ours] != NULL)
-		ours++;
-	while (more != NULL && more[added] != NULL)
-		added++;
-	env = mem_array(ours + added + 1, sizeof(*env));
-	for (size_t i = 0; i < ours; i++) {
-		bool is_replaced = false;
-
-		for (size_t k = 0; k < added && !is_replaced; k++)
-			is_replaced = is_same_variable(environ[i], more[k]);
-		if (!is_replaced)
-			env[count++] = environ[i];
-	}
-	for (size_t k = 0; k < added; k++)
-		env[count++] = (char *)(uintptr_t)more[k];
-	return env;
-}
-
-/* posix_spawn with all that exec.h promises about the child. 0 or an errno. */
-static int
-spawn(pid_t *pid, const struct exec_spec *spec, int input, int output)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	char **env = merge_env(spec->env);
-	int no;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	/* A session, not only a group: no terminal that a child could ask for a password on. */
-	posix_spawnattr_setflags(
-	    &attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if ((no = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)) == 0 &&
-	    (no = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)) == 0 &&
-	    (no = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO)) == 0 &&
-	    (no = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)) == 0)
-		no = posix_spawnp(
-		    pid, spec->argv[0], &actions, &attr, (char *const *)(uintptr_t)spec->argv, env);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	free(env);
-	return no;
-}
-
 /* With SIGCHLD ignored, as a careless parent may leave it, the kernel keeps no exit status. */
 static void
 want_exit_status(void)
@@ -412,13 +360,15 @@ start_child(struct exec *x, const struct exec_spec *spec, struct err *e)
 	want_exit_status();
 	if (pipe2(output, O_CLOEXEC) == 0) {
 		x->output = output[0];
-		input = open_input(spec->input, spec->input_len);
+		input = exec_open_input(spec->input, spec->input_len);
 	}
 	if (x->output < 0 || output[1] < 0 || input < 0 ||
 	    fcntl(x->output, F_SETFL, O_NONBLOCK) != 0)
 		no = errno;
 	if (no == 0)
-		no = spawn(&x->pid, spec, input, output[1]);
+		no = spec->is_contained
+			 ? exec_spawn_contained(&x->pid, spec, input, output[1], &x->report)
+			 : exec_spawn(&x->pid, spec, input, output[1]);
 	if (output[1] >= 0)
 		close(output[1]);
 	if (input >= 0)
@@ -476,7 +426,9 @@ exec_cancel(struct exec *x)
 	if (x == NULL || x->state == EXEC_ENDED)
 		return;
 	if (x->pid != 0) {
-		kill_group(x, SIGKILL);
+		/* A supervisor is needed still: for whoever has left the program's group. */
+		kill_contained(x);
+		kill_group(x, x->report != NULL ? SIGTERM : SIGKILL);
 		/* So short a wait is better than a job that outlives the loop it belongs to. */
 		ended = (struct pollfd){ .fd = x->pidfd, .events = POLLIN };
 		poll(&ended, 1, CANCEL_REAP_MS);

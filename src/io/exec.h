@@ -8,8 +8,15 @@
  * the program itself has ended, what it left behind in its group has EXEC_DRAIN_MS to finish its
  * output and is then killed: a daemon that is meant to live on calls setsid(2), as daemons do.
  *
+ * A contained program (a plugin that nobody of us has read) may not even do that: whatever descends
+ * from it has ended when done comes, or is killed when we are. And it sees no variable of our
+ * environment but PATH, HOME and TZ: CONSUL_HTTP_TOKEN is none of its business.
+ *
  * done comes at the latest EXEC_GRACE_MS + EXEC_REAP_MS + EXEC_DRAIN_MS after the limit, even when
- * the kernel does not let the program die.
+ * the kernel does not let the program die; for a contained one EXEC_REAP_MS later.
+ *
+ * What it costs: of /bin/true a run takes 0.3 ms of the loop (fork or vfork, until the program is
+ * loaded) and 0.65 ms of CPU in all; contained 0.4 ms and 1.5 ms.
  */
 #ifndef IO_EXEC_H
 #define IO_EXEC_H
@@ -33,6 +40,7 @@ struct exec_spec {
 	const char *const
 	    *argv; /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
 	const char *const *env; /* "NAME=value" added to our own environment, or NULL */
+	bool is_contained;      /* below a supervisor, with a clean environment */
 	const void *input;      /* copied; its standard input, then end of file */
 	size_t input_len;
 	int64_t limit_ms;

@@ -1,0 +1,388 @@
+/*
+ * test_exec_contained.c: programs that try to leave something behind, or to look at what is ours. Each
+ * test ends with as many descriptors and children as it began with, and with nobody left who carries
+ * the mark of that test on his command line.
+ */
+#include "io/exec.h"
+
+#include "io_test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/mem.h"
+
+#define AMPLE_MS 20000 /* far more than anything here takes, also under valgrind */
+
+struct run {
+	int done;
+	struct exec_result result;
+};
+
+struct fixture {
+	struct loop *loop;
+	int fds, children;
+	char mark[32]; /* an argument of every sleep here: nobody else's */
+};
+
+static void
+exec_done(const struct exec_result *r, void *arg)
+{
+	struct run *run = arg;
+
+	run->done++;
+	run->result = *r;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = mem_alloc(sizeof(*f));
+
+	f->loop = loop_new();
+	snprintf(f->mark, sizeof(f->mark), "%d.5", 100000 + getpid());
+	f->fds = io_test_count_fds();
+	f->children = io_test_count_children();
+	*state = f;
+	return 0;
+}
+
+/* Processes with the mark on their command line; zombies have none. */
+static int
+count_marked(const struct fixture *f)
+{
+	char *argv = mem_printf("exec pgrep -fc '^sleep %s$' >/dev/null", f->mark);
+	char *count = mem_printf("exit $(pgrep -fc '^sleep %s$')", f->mark);
+	int status = system(argv), n = 0;
+
+	if (status == 0)
+		n = WEXITSTATUS(system(count));
+	free(argv);
+	free(count);
+	return n;
+}
+
+static void
+assert_nobody_left(const struct fixture *f)
+{
+	int64_t end = clock_mono_ms() + AMPLE_MS;
+
+	while (count_marked(f) > 0 && clock_mono_ms() < end)
+		io_test_idle(f->loop, 10);
+	assert_int_equal(0, count_marked(f));
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	io_test_idle(f->loop, 20);
+	assert_int_equal(0, count_marked(f));
+	assert_int_equal(f->fds, io_test_count_fds());
+	assert_int_equal(f->children, io_test_count_children());
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+static struct exec *
+start_argv(struct fixture *f, const char *const *argv, int64_t limit_ms, struct run *run)
+{
+	const struct exec_spec spec = { .argv = argv, .limit_ms = limit_ms, .is_contained = true };
+
+	return exec_start(f->loop, &spec, exec_done, run);
+}
+
+/* $1 is the mark. */
+static struct exec *
+start_shell(struct fixture *f, const char *script, int64_t limit_ms, struct run *run)
+{
+	const char *argv[] = { "/bin/sh", "-c", script, "sh", f->mark, NULL };
+
+	return start_argv(f, argv, limit_ms, run);
+}
+
+static struct run
+run_shell(struct fixture *f, const char *script, int64_t limit_ms)
+{
+	struct run run = { 0 };
+
+	start_shell(f, script, limit_ms, &run);
+	assert_int_equal(0, run.done); /* never inside _start() */
+	assert_true(io_test_wait(f->loop, &run.done, 1, AMPLE_MS));
+	io_test_idle(f->loop, 20);
+	assert_int_equal(1, run.done);
+	return run;
+}
+
+static struct run
+run_argv(struct fixture *f, const char *const *argv)
+{
+	struct run run = { 0 };
+
+	start_argv(f, argv, AMPLE_MS, &run);
+	assert_true(io_test_wait(f->loop, &run.done, 1, AMPLE_MS));
+	return run;
+}
+
+static void
+test_says_what_happened(void **state)
+{
+	struct run run = run_shell(*state, "echo out; echo err >&2; exit 3", AMPLE_MS);
+
+	assert_int_equal(ERR_NONE, run.result.err.code);
+	assert_int_equal(3, run.result.exit_status);
+	assert_int_equal(0, run.result.signal);
+	assert_string_equal("out\nerr\n", run.result.output);
+}
+
+static void
+test_killed_by_signal(void **state)
+{
+	struct run run = run_shell(*state, "kill -SEGV $$", AMPLE_MS);
+
+	assert_int_equal(ERR_NONE, run.result.err.code);
+	assert_int_equal(-1, run.result.exit_status);
+	assert_int_equal(SIGSEGV, run.result.signal);
+}
+
+static void
+test_cannot_be_started(void **state)
+{
+	const char *missing[] = { "/nonexistent/program", NULL };
+	const char *no_program[] = { "/etc/passwd", NULL };
+	struct run run;
+
+	if (io_test_is_valgrind())
+		skip(); /* its fork loses an error of execve on the way back */
+	run = run_argv(*state, missing);
+	assert_int_equal(ERR_NOT_FOUND, run.result.err.code);
+	assert_non_null(strstr(run.result.err.text, "/nonexistent/program"));
+	assert_int_equal(-1, run.result.exit_status);
+	run = run_argv(*state, no_program);
+	assert_int_equal(ERR_DENIED, run.result.err.code);
+}
+
+static void
+test_clean_environment(void **state)
+{
+	const char *argv[] = { "env", NULL };
+	struct run run;
+
+	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
+	setenv("TZ", "UTC", 1);
+	run = run_argv(*state, argv);
+	unsetenv("CONSUL_HTTP_TOKEN");
+	assert_non_null(strstr(run.result.output, "PATH="));
+	assert_non_null(strstr(run.result.output, "TZ=UTC\n"));
+	assert_null(strstr(run.result.output, "secret"));
+	for (char *line = strtok(run.result.output, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		assert_true(strncmp(line, "PATH=", 5) == 0 || strncmp(line, "HOME=", 5) == 0 ||
+			    strncmp(line, "TZ=", 3) == 0);
+}
+
+static void
+test_no_descriptor_inherited(void **state)
+{
+	const char *argv[] = { "ls", "/proc/self/fd", NULL };
+	int leaky = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as a library may */
+	struct run run = run_argv(*state, argv);
+
+	close(leaky);
+	assert_string_equal("0\n1\n2\n3\n", run.result.output); /* 3 is ls reading the directory */
+}
+
+static void
+test_no_signal_state_inherited(void **state)
+{
+	const char *argv[] = { "grep", "-c", "^SigBlk:[[:space:]]*0*$", "/proc/self/status", NULL };
+	struct run run = run_argv(*state, argv);
+
+	assert_string_equal("1\n", run.result.output);
+}
+
+static void
+test_nobody_escapes(void **state)
+{
+	static const char *const scripts[] = {
+		"sleep $1 & echo ready",
+		"setsid sleep $1 & sleep 0.05; echo ready",
+		"(setsid sleep $1 >/dev/null 2>&1 &) ; sleep 0.05; echo ready", /* twice forked */
+		"env -i setsid -f sleep $1 >/dev/null 2>&1; echo ready",
+		"setsid -f sh -c \"trap '' TERM; setsid -f sleep $1; sleep $1; :\" >&-; echo ready",
+	};
+
+	for (size_t i = 0; i < MEM_COUNT(scripts); i++) {
+		struct run run = run_shell(*state, scripts[i], AMPLE_MS);
+
+		assert_int_equal(ERR_NONE, run.result.err.code);
+		assert_int_equal(0, run.result.exit_status);
+		assert_string_equal("ready\n", run.result.output);
+		assert_in_range(run.result.took_ms, 0, 5000);
+		assert_int_equal(0, count_marked(*state)); /* by the time of done, not later */
+	}
+}
+
+static void
+test_hundred_children(void **state)
+{
+	struct run run = run_shell(*state,
+	    "i=0; while [ $i -lt 100 ]; do setsid -f sleep $1 >/dev/null; i=$((i+1)); done",
+	    AMPLE_MS);
+
+	assert_int_equal(0, run.result.exit_status);
+	assert_int_equal(0, count_marked(*state));
+}
+
+static void
+test_hangs(void **state)
+{
+	struct run run = run_shell(*state, "setsid -f sleep $1; echo before; exec sleep $1", 300);
+
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_int_equal(SIGTERM, run.result.signal);
+	assert_string_equal("before\n", run.result.output);
+	assert_in_range(run.result.took_ms, 299, 5000);
+	assert_int_equal(0, count_marked(*state));
+}
+
+static void
+test_ignores_term(void **state)
+{
+	struct run run =
+	    run_shell(*state, "trap '' TERM; setsid -f sleep $1; while :; do sleep $1; done", 300);
+
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_int_equal(SIGKILL, run.result.signal);
+	assert_in_range(run.result.took_ms, 300 + EXEC_GRACE_MS - 1, 5000);
+	assert_int_equal(0, count_marked(*state));
+}
+
+static void
+test_cleans_up_on_term(void **state)
+{
+	struct run run =
+	    run_shell(*state, "trap 'echo swept; exit 0' TERM; while :; do sleep 0.02; done", 300);
+
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_int_equal(0, run.result.exit_status);
+	assert_non_null(strstr(run.result.output, "swept\n"));
+}
+
+static void
+test_stopped(void **state)
+{
+	struct run run = run_shell(*state, "kill -STOP $$", 200);
+
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_int_equal(SIGKILL, run.result.signal);
+}
+
+static void
+test_prints_endlessly(void **state)
+{
+	struct run run = run_shell(*state, "trap '' TERM; setsid -f yes; exec yes", 300);
+
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_int_equal(EXEC_OUTPUT_MAX, run.result.output_len);
+	assert_true(run.result.is_output_cut);
+	assert_in_range(run.result.took_ms, 299, 5000);
+}
+
+static void
+test_closes_its_output(void **state)
+{
+	struct run run = run_shell(*state, "exec >&- 2>&-; sleep 0.05; exit 2", AMPLE_MS);
+
+	assert_int_equal(ERR_NONE, run.result.err.code);
+	assert_int_equal(2, run.result.exit_status);
+	run = run_shell(*state, "exec >&- 2>&- sleep $1", 300);
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+}
+
+static void
+test_cancelled(void **state)
+{
+	static const int after_ms[] = { 0, 5, 100 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < MEM_COUNT(after_ms); i++) {
+		struct run run = { 0 };
+		struct exec *x = start_shell(f,
+		    "trap '' TERM; setsid -f sleep $1 >/dev/null; while :; do sleep $1; done",
+		    AMPLE_MS, &run);
+
+		if (after_ms[i] > 0)
+			io_test_idle(f->loop, after_ms[i]);
+		exec_cancel(x);
+		assert_nobody_left(f);
+		for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
+			io_test_idle(f->loop, 20);
+		assert_int_equal(0, run.done);
+	}
+}
+
+/* Killed with KILL, we can clean up nothing; the supervisor does. */
+static void
+test_we_die(void **state)
+{
+	struct fixture *f = *state;
+	struct run run = { 0 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct loop *l = loop_new();
+
+		f->loop = l;
+		start_shell(f, "setsid -f sleep $1 >/dev/null; exec sleep $1", AMPLE_MS, &run);
+		io_test_idle(l, 300);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(pid, waitpid(pid, NULL, 0));
+	assert_nobody_left(f);
+}
+
+static void
+test_fifty_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct run runs[50] = { 0 };
+	char script[64];
+
+	for (int i = 0; i < 50; i++) {
+		snprintf(script, sizeof(script), "sleep 0.%d; exit %d", i % 10, i);
+		start_shell(f, script, AMPLE_MS, &runs[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		assert_true(io_test_wait(f->loop, &runs[i].done, 1, AMPLE_MS));
+		assert_int_equal(i, runs[i].result.exit_status);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_says_what_happened, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_by_signal, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cannot_be_started, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clean_environment, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptor_inherited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_signal_state_inherited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_escapes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hundred_children, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hangs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ignores_term, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cleans_up_on_term, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prints_endlessly, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closes_its_output, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_we_die, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fifty_at_once, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
