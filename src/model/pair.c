@@ -93,19 +93,26 @@ is_ill(const struct pair_member *m)
 
 /* --- the veto -------------------------------------------------------------------------------------- */
 
-/* The source that the standby still hears, or NULL. */
+/*
+ * What the standby hears, or NULL: the source with the longest silence to wait for. Which of several is
+ * the active cannot be told from here, so one that is lost may be the active's and vetoes nothing.
+ */
 static const struct replication_view *
 heard_source(const struct pair_member *standby)
 {
+	const struct replication_view *longest = NULL;
+
 	if (!standby->is_view_fresh || standby->view == NULL)
 		return NULL;
 	for (size_t i = 0; i < standby->view->source_count; i++) {
 		const struct replication_view *r = &standby->view->sources[i];
 
-		if (r->is_io_running && !r->is_io_connecting)
-			return r;
+		if (!r->is_io_running || r->is_io_connecting)
+			return NULL;
+		if (longest == NULL || r->heartbeat_s > longest->heartbeat_s)
+			longest = r;
 	}
-	return NULL;
+	return longest;
 }
 
 static bool

@@ -31,8 +31,7 @@
 #define SUSPECT_MS 10000
 #define SUSPECTS_MIN 3
 #define SUSPECTS_PERCENT 30
-#define BLIND_MAX_MS \
-	60000 /* in the model of bench/debounce one trouble a month is longer, see there */
+#define BLIND_MAX_MS 60000  /* one trouble a month is longer, in the model of tests/sim */
 #define LAG_FORGET_MS 10000 /* as long as suspects are remembered */
 
 static const char *const sight_names[] = {

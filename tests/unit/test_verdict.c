@@ -397,6 +397,32 @@ test_veto(void **state)
 	assert_true(d.state.is_proposed);
 }
 
+/* It replicates from a third server as well, which lives: that proves nothing of the one that is lost. */
+static void
+test_veto_of_many_sources(void **state)
+{
+	struct replication_view sources[2] = { { .is_io_running = true, .heartbeat_s = 5 },
+		{ .is_io_running = true, .heartbeat_s = 10 } };
+	struct duo d;
+
+	(void)state;
+	setup_duo(&d);
+	d.view[1].sources = sources;
+	d.view[1].source_count = 2;
+	d.m[0].verdict = verdict_from(fails());
+	sources[1].received = 1;
+	for (int silent_s = 0; silent_s < 11; silent_s += 5) {
+		read_both(&d);
+		judge(&d);
+		assert_false(d.state.is_proposed);
+	}
+	sources[1].received = 2;
+	sources[0].is_io_running = false;
+	read_both(&d);
+	judge(&d);
+	assert_true(d.state.is_proposed);
+}
+
 /* No heartbeat known: only what came since it began to fail. */
 static void
 test_veto_without_heartbeat(void **state)
@@ -488,6 +514,7 @@ main(void)
 		cmocka_unit_test(test_active_killed),
 		cmocka_unit_test(test_active_hangs),
 		cmocka_unit_test(test_veto),
+		cmocka_unit_test(test_veto_of_many_sources),
 		cmocka_unit_test(test_veto_without_heartbeat),
 		cmocka_unit_test(test_disk_full_is_not_vetoed),
 		cmocka_unit_test(test_ill_but_not_down),
