@@ -291,16 +291,21 @@ file_swap(struct file_stage *s, const char *backup_path, struct err *e)
 		return -1;
 	}
 	free(s->temp_path);
-	s->temp_path = NULL;
+	free(s->path);
+	*s = (struct file_stage){ NULL, NULL };
 	return 0;
 }
 
 int
 file_commit(struct file_stage *s, const char *backup_path, struct err *e)
 {
-	if (file_swap(s, backup_path, e) != 0)
-		return -1;
-	return file_sync_dir(s->path, e);
+	char *path = mem_strdup(s->path);
+	int rc = file_swap(s, backup_path, e);
+
+	if (rc == 0)
+		rc = file_sync_dir(path, e);
+	free(path);
+	return rc;
 }
 
 void

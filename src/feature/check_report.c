@@ -45,8 +45,6 @@ speaker(const struct health_board *b, const char *name, const struct verdict *v)
 	const struct health_entry *e, *first = NULL;
 
 	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++) {
-		if (!e->is_valid)
-			continue;
 		if (e->is_live && e->opinion.class == v->class)
 			return e;
 		if (first == NULL)
@@ -68,10 +66,8 @@ check_report(const struct health_board *b, const char *name, const struct check_
 	health_board_verdict(b, name, node, own, &v);
 	said = speaker(b, name, &v);
 	is_known = own != NULL || said != NULL;
-	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++) {
-		if (e->is_valid)
-			json_array_append_new(vantages, vantage_to_json(b, e));
-	}
+	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++)
+		json_array_append_new(vantages, vantage_to_json(b, e));
 	row = json_pack("{s:s, s:s?, s:s?, s:s?}", "name", name, "type",
 	    s != NULL      ? s->type
 	    : said != NULL ? said->opinion.type

@@ -232,7 +232,7 @@ health_board_verdict(const struct health_board *b, const char *check, const char
 	for (size_t i = 0; n < OPINIONS_MAX; i++) {
 		if ((e = health_board_opinion(b, check, i)) == NULL)
 			break;
-		if (strcmp(e->key.vantage, node) == 0)
+		if (node != NULL && strcmp(e->key.vantage, node) == 0)
 			continue;
 		all[n++] = (struct opinion){ .vantage = e->key.vantage,
 			.is_live = e->is_live,

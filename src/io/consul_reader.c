@@ -125,7 +125,13 @@ on_key_value(void *arg, size_t field, const struct json_rows_value *v, struct er
 	return wrong_type("the list of keys", key_fields[field].name, e);
 }
 
-static const struct kv_entry no_entry = { .key = "", .value = "", .session = "" };
+static void
+on_key_begin(void *arg)
+{
+	struct consul_reader *r = arg;
+
+	r->entry = (struct kv_entry){ .key = "", .value = "", .session = "" };
+}
 
 static int
 on_key_row(void *arg, struct err *e)
@@ -134,7 +140,6 @@ on_key_row(void *arg, struct err *e)
 
 	(void)e;
 	*kv_list_push(&r->list) = r->entry;
-	r->entry = no_entry;
 	return 0;
 }
 
@@ -142,6 +147,7 @@ static const struct json_rows_spec keys_spec = {
 	.what = "the list of keys",
 	.fields = key_fields,
 	.field_count = KEY_FIELDS,
+	.on_begin = on_key_begin,
 	.on_value = on_key_value,
 	.on_row = on_key_row,
 };
@@ -172,6 +178,15 @@ on_node_value(void *arg, size_t field, const struct json_rows_value *v, struct e
 	return 0;
 }
 
+static void
+on_node_begin(void *arg)
+{
+	struct consul_reader *r = arg;
+
+	free(r->node.meta);
+	r->node = (struct kv_node){ 0 };
+}
+
 static int
 on_node_row(void *arg, struct err *e)
 {
@@ -187,6 +202,7 @@ static const struct json_rows_spec nodes_spec = {
 	.what = "the list of nodes",
 	.fields = node_fields,
 	.field_count = NODE_FIELDS,
+	.on_begin = on_node_begin,
 	.on_value = on_node_value,
 	.on_row = on_node_row,
 };
@@ -196,7 +212,6 @@ reader_new(const struct json_rows_spec *spec)
 {
 	struct consul_reader *r = mem_alloc(sizeof(*r));
 
-	r->entry = no_entry;
 	r->block = BLOCK_FIRST;
 	r->rows = json_rows_new(spec, r);
 	return r;

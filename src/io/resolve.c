@@ -3,17 +3,18 @@
  * reasons: evdns takes a silent server out of service and asks it for google.com, which would slow or
  * colour the next question; and resolv.conf is read as it is now, not as it was when we started.
  *
- *   resolve_start ──> asked ──evdns answers──> over: done, base freed
- *        │              │
- *        │              ├──limit──> done(ERR_TIMEOUT) ─┐
- *        │              └──resolve_cancel──────────────┴─> leaving ──evdns lets go──> freed
- *        └─(an address, no target, in the hosts file)──next turn──> over
+ *   resolve_start ──> asked ──evdns answers──> done ───────────────┐
+ *        │              ├──limit──> done(ERR_TIMEOUT) ─┐           │
+ *        │              └──resolve_cancel──────────────┴─evdns lets go─> leaving ──next turn──> freed
+ *        └─(an address, no target, in the hosts file)──next turn──> done ─┘
  *
  * Traps of libevent 2.1.12:
  *   - an answer from the hosts file comes before evdns_getaddrinfo() returns: it is kept for the
  *     next turn, because done never comes inside _start();
  *   - a question that is dropped with its base leaks what belongs to evdns_getaddrinfo(): it is
- *     cancelled, and the base goes when evdns has said so (the next turn);
+ *     cancelled, and the base goes a turn after evdns has said so;
+ *   - when it gives up the slower one of A and AAAA it answers first and cancels in the next turn,
+ *     through the base: that is why the base lives for a turn after every answer;
  *   - when A is answered and AAAA is not, it waits 3 s longer: getaddrinfo-allow-skew is a share of
  *     the limit instead.
  *
@@ -46,8 +47,7 @@ struct resolve {
 	struct loop *loop;
 	struct evdns_base *base;
 	struct evdns_getaddrinfo_request *request; /* NULL: evdns has let go */
-	struct loop_timer
-	    *timer; /* the limit; or the next turn, when there is nothing to wait for */
+	struct loop_timer *timer; /* the limit; or the next turn, to answer or to leave */
 	char host[RESOLVE_HOST_SIZE];
 	int port;
 	int64_t limit_ms, started_us;
@@ -102,8 +102,7 @@ destroy(struct resolve *q)
 	if (q->base != NULL)
 		evdns_base_free(q->base, 0);
 	loop_timer_free(q->timer);
-	/* evdns may stand on it: it is called from there. */
-	loop_defer_free(q->loop, q);
+	free(q);
 }
 
 /* From here on nobody is told anything. */
@@ -115,7 +114,7 @@ leave(struct resolve *q)
 	if (q->request != NULL)
 		evdns_getaddrinfo_cancel(q->request); /* comes back through answer_came() */
 	else
-		destroy(q);
+		loop_timer_set(q->timer, 0);
 }
 
 static void
@@ -174,7 +173,7 @@ answer_came(int evdns, struct evutil_addrinfo *list, void *arg)
 	if (q->is_over) {
 		if (list != NULL)
 			evutil_freeaddrinfo(list);
-		destroy(q);
+		loop_timer_set(q->timer, 0);
 		return;
 	}
 	if (evdns != 0)
@@ -195,6 +194,10 @@ timer_due(void *arg)
 	struct resolve *q = arg;
 	char limit[16];
 
+	if (q->is_over) {
+		destroy(q);
+		return;
+	}
 	if (q->request != NULL)
 		err_set(&q->result.err, ERR_TIMEOUT, "no answer from the resolver within %s",
 		    str_duration(limit, sizeof(limit), q->limit_ms));

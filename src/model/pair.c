@@ -59,10 +59,11 @@ pair_member_saw(struct pair_member *m, const struct server_view *view)
 	uint64_t received;
 
 	m->is_view_fresh = view != NULL;
-	if (view == NULL) {
+	if (view == NULL || m->is_active != m->was_active)
 		m->writable_reads = m->read_only_reads = 0;
+	m->was_active = m->is_active;
+	if (view == NULL)
 		return;
-	}
 	received = received_of(view);
 	/* Less than before is a new binlog file or a new start: something came, too. */
 	if (m->view == NULL || received != m->received)
@@ -73,16 +74,23 @@ pair_member_saw(struct pair_member *m, const struct server_view *view)
 	m->read_only_reads = view->is_writable ? 0 : m->read_only_reads + 1;
 }
 
+/* Its latest runs answered, and in the role that it has now. */
+static bool
+is_current(const struct pair_member *m)
+{
+	return m->is_view_fresh && m->is_active == m->was_active;
+}
+
 static bool
 is_writer(const struct pair_member *m)
 {
-	return m->is_view_fresh && m->writable_reads >= READS_ENOUGH;
+	return is_current(m) && m->writable_reads >= READS_ENOUGH;
 }
 
 static bool
 is_no_writer(const struct pair_member *m)
 {
-	return m->is_view_fresh && m->read_only_reads >= READS_ENOUGH;
+	return is_current(m) && m->read_only_reads >= READS_ENOUGH;
 }
 
 static bool
@@ -223,11 +231,6 @@ judge_no_writer(const struct pair *p, struct pair_state *out)
 		    "the KV names %.40s, which is read-only; %.40s is writable", node,
 		    p->writer->node);
 		return true;
-	}
-	for (size_t i = 0; i < p->count; i++) {
-		/* just seen writable once: the next read decides */
-		if (p->members[i].is_view_fresh && p->members[i].writable_reads > 0)
-			return false;
 	}
 	say(out, PAIR_NO_WRITER, LEVEL_CRITICAL);
 	out->is_proposed = p->active->verdict.is_down && can_take_over(p);

@@ -67,8 +67,9 @@ struct pair_member {
 	bool is_view_fresh;             /* of the latest run: it answered */
 	int writable_reads;             /* fresh views in a row that said writable */
 	int read_only_reads;            /* and that said it is not */
-	int64_t grew_ms;                /* seen_ms of the view in which it had last received more */
-	uint64_t received;              /* by then */
+	bool was_active;   /* is_active at these reads: after a flip they count no more */
+	int64_t grew_ms;   /* seen_ms of the view in which it had last received more */
+	uint64_t received; /* by then */
 };
 
 /*
@@ -86,7 +87,8 @@ struct pair_state {
 };
 
 /*
- * Two writers seen by two reads in a row, or none, is critical at once: no debounce.
+ * Two writers seen by two reads in a row, or none, is critical at once: no debounce. Both reads are from
+ * after a flip: what was right before it is wrong after it.
  *
  * A standby whose replication runs and that has received something from the active since that one
  * began to fail, or whose heartbeat is not due yet, vetoes (facts/checks.md: orchestrator's rule). Not

@@ -17,7 +17,7 @@
 #include "certificates.h"
 #include "redis_server.h"
 
-#define LIMIT_MS 150
+#define LIMIT_MS (io_test_is_valgrind() ? 2000 : 150)
 
 struct fixture {
 	struct loop *loop;

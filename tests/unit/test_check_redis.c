@@ -14,7 +14,7 @@
 #include "model/server_view.h"
 #include "redis_server.h"
 
-#define LIMIT_MS 200
+#define LIMIT_MS (io_test_is_valgrind() ? 2000 : 200)
 #define PASSWORD "s3cret-of-the-test"
 #define ACL \
 	"user default off\nuser pointsman on >" PASSWORD " +ping +role +info +select\n" \

@@ -157,6 +157,22 @@ test_witness_keeps_it_blind(void **state)
 	assert_int_equal(v.sight, VANTAGE_SIGHTED);
 }
 
+/* But when no target is bad any more, nothing is held back: two silent ones are no suspects. */
+static void
+test_witnesses_alone_blind_nobody(void **state)
+{
+	struct vantage v;
+
+	(void)state;
+	vantage_init(&v, 0);
+	vantage_set_consul(&v, true);
+	vantage_set_gateway(&v, true);
+	assert_true(vantage_set_targets(&v, 5, 1, 1000));
+	assert_int_equal(v.sight, VANTAGE_BLIND);
+	assert_true(vantage_set_targets(&v, 5, 0, 2000));
+	assert_int_equal(v.sight, VANTAGE_SIGHTED);
+}
+
 static void
 test_held_after_a_gap(void **state)
 {
@@ -279,6 +295,7 @@ main(void)
 		cmocka_unit_test(test_blind_ends),
 		cmocka_unit_test(test_blind_for_a_minute),
 		cmocka_unit_test(test_witness_keeps_it_blind),
+		cmocka_unit_test(test_witnesses_alone_blind_nobody),
 		cmocka_unit_test(test_held_after_a_gap),
 		cmocka_unit_test(test_held_again_and_blind),
 		cmocka_unit_test(test_targets),

@@ -318,9 +318,38 @@ test_wrong_writer(void **state)
 	/* the KV names neither */
 	d.m[0].is_active = false;
 	assert_int_equal(judge(&d), PAIR_WRONG_WRITER);
+	d.view[1].is_writable = true;
+	read_both(&d);
 	d.view[1].is_writable = false;
 	read_both(&d);
 	assert_int_equal(judge(&d), PAIR_UNKNOWN);
+}
+
+/* What was right before a flip is wrong after it: it takes two reads of after to say so. */
+static void
+test_flip(void **state)
+{
+	struct duo d;
+
+	(void)state;
+	setup_duo(&d);
+	d.view[0].is_writable = false;
+	d.view[1].is_writable = true;
+	d.m[0].is_active = false;
+	d.m[1].is_active = true;
+	assert_int_equal(judge(&d), PAIR_FINE);
+	for (int i = 0; i < 3; i++) {
+		read_both(&d);
+		assert_int_equal(judge(&d), PAIR_FINE);
+	}
+	/* the value was flipped back by hand, the servers were not */
+	d.m[0].is_active = true;
+	d.m[1].is_active = false;
+	assert_int_equal(judge(&d), PAIR_FINE);
+	read_both(&d);
+	assert_int_equal(judge(&d), PAIR_FINE);
+	read_both(&d);
+	assert_int_equal(judge(&d), PAIR_WRONG_WRITER);
 }
 
 /* Killed: the standby's thread knows it at once. */
@@ -381,6 +410,10 @@ test_veto(void **state)
 		assert_int_equal(judge(&d), PAIR_ACTIVE_DOWN);
 		assert_false(d.state.is_proposed);
 	}
+	for (int i = 0; i < 3; i++)
+		read_both(&d);
+	judge(&d);
+	assert_true(d.state.is_proposed);
 	/* a new binlog file, a position of 4 again: that was received, too */
 	d.source.received = 4;
 	read_both(&d);
@@ -511,6 +544,7 @@ main(void)
 		cmocka_unit_test(test_two_writers),
 		cmocka_unit_test(test_no_writer),
 		cmocka_unit_test(test_wrong_writer),
+		cmocka_unit_test(test_flip),
 		cmocka_unit_test(test_active_killed),
 		cmocka_unit_test(test_active_hangs),
 		cmocka_unit_test(test_veto),
