@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/checks.h"
 #include "daemon/pages.h"
 #include "daemon/report.h"
 #include "feature/state_dir.h"
@@ -249,6 +250,8 @@ self_done(struct kv_answer *answer, void *arg)
 	}
 	a->is_node_known = true;
 	make_publisher(a);
+	if (a->checks != NULL)
+		checks_node_known(a->checks);
 }
 
 static void
@@ -348,6 +351,8 @@ make_parts(struct agent *a, struct err *e)
 	}
 	agent_make_watches(a);
 	make_publisher(a);
+	if (c->agent.is_vantage)
+		a->checks = checks_new(a);
 	return 0;
 }
 
@@ -375,7 +380,7 @@ agent_new(struct loop *l, struct config *config, struct err *e)
 }
 
 void
-agent_start(struct agent *a)
+agent_start(struct agent *a, struct checker *checker)
 {
 	struct name_map *known = store_map(a->store);
 
@@ -386,7 +391,17 @@ agent_start(struct agent *a)
 	agent_read_hold(a);
 	if (!a->is_node_known)
 		ask_self(a);
+	if (a->checks != NULL)
+		checks_start(a->checks, checker);
+	else
+		checker_free(checker);
 	loop_timer_set(a->refresh_timer, 0);
+}
+
+struct checker *
+agent_take_checker(struct agent *a)
+{
+	return a->checks != NULL ? checks_take_checker(a->checks) : NULL;
 }
 
 void
@@ -402,6 +417,8 @@ left(void *arg)
 {
 	struct agent *a = arg;
 
+	if (--a->sessions_to_end > 0)
+		return;
 	save(a);
 	a->done(a->done_arg);
 }
@@ -412,7 +429,10 @@ agent_finish(struct agent *a, void (*done)(void *arg), void *arg)
 	a->done = done;
 	a->done_arg = arg;
 	save(a);
+	a->sessions_to_end = 1 + (a->checks != NULL);
 	publisher_finish(a->publisher, left, a);
+	if (a->checks != NULL)
+		checks_finish(a->checks, left, a);
 }
 
 void
@@ -426,6 +446,7 @@ agent_free(struct agent *a)
 	for (size_t i = 0; i < a->output_count; i++)
 		output_free(a->outputs[i]);
 	publisher_free(a->publisher);
+	checks_free(a->checks);
 	hook_runner_free(a->hooks);
 	if (a->hold_call != NULL)
 		kv_cancel(a->hold_call);

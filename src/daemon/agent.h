@@ -24,6 +24,9 @@
 #define AGENT_FLIP_BUCKETS 10
 extern const double agent_flip_bounds[AGENT_FLIP_BUCKETS];
 
+struct checker;
+struct checks;
+
 struct agent {
 	struct loop *loop;
 	struct config *config; /* ours */
@@ -44,6 +47,9 @@ struct agent {
 	struct output **outputs;
 	size_t output_count;
 	struct name_map *offered;
+
+	struct checks *checks; /* NULL: not a vantage */
+	int sessions_to_end;   /* during agent_finish() */
 
 	struct publisher *publisher;
 	struct hook_runner *hooks;
@@ -68,7 +74,10 @@ struct agent {
  * (templates, directories, the HTTP address) is found here.
  */
 struct agent *agent_new(struct loop *l, struct config *config, struct err *e);
-void agent_start(struct agent *a);
+/* checker: what agent_take_checker() handed over, taken; NULL: none. */
+void agent_start(struct agent *a, struct checker *checker);
+/* Before a reload: the checks with all they know, for the next agent. NULL: this one has none. */
+struct checker *agent_take_checker(struct agent *a);
 /* Whether the parts that can be tried beside a running agent can be made: KV client and outputs. */
 int agent_check(struct loop *l, const struct config *config, struct err *e);
 /* The configuration on disk is not usable: a problem until the next reload. */

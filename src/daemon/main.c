@@ -15,10 +15,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/agent.h"
+#include "feature/checker.h"
 #include "feature/once.h"
 #include "io/loop.h"
 #include "io/sdnotify.h"
@@ -26,12 +29,15 @@
 /* The exit codes of design, section 7, that a daemon can have. */
 enum { EXIT_OK = 0, EXIT_PROBLEM = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 7 };
 
+#define DESCRIPTORS 16384
+
 struct daemon {
 	struct loop *loop;
 	const char *config_path;
 	struct agent *agent;
 	struct sdnotify *sd;
-	struct config *next; /* during a reload */
+	struct config *next;     /* during a reload */
+	struct checker *checker; /* the same: of the old agent, for the new one */
 	bool is_reloading, is_ending;
 	bool is_reload_due; /* asked for during a reload, which may have read the file before */
 	int exit_code;
@@ -46,6 +52,12 @@ static const char usage[] =
     "      --version      print the version\n"
     "  -h, --help         print this\n";
 
+static bool
+is_watching(const struct config *c)
+{
+	return c->agent.is_vantage && c->check_count > 0;
+}
+
 /* NULL after having told everything that is wrong. */
 static struct config *
 load(const char *path)
@@ -57,8 +69,8 @@ load(const char *path)
 	if (c == NULL) {
 		fputs(str_text(&problems), stderr);
 		log_error("configuration: %s", e.text);
-	} else if (c->output_count == 0) {
-		log_error("%s: no output block: there is nothing to do",
+	} else if (c->output_count == 0 && !is_watching(c)) {
+		log_error("%s: no output block, and no checks of a vantage: there is nothing to do",
 		    c->path != NULL ? c->path : CONFIG_DEFAULT_PATH);
 		config_free(c);
 		c = NULL;
@@ -76,7 +88,8 @@ start_agent(struct daemon *d, struct config *c, struct err *e)
 	if (d->agent == NULL)
 		return -1;
 	log_set_level(c->agent.log_level);
-	agent_start(d->agent);
+	agent_start(d->agent, d->checker);
+	d->checker = NULL;
 	return 0;
 }
 
@@ -114,6 +127,7 @@ reload_finished(void *arg)
 
 	d->is_reloading = false;
 	d->agent->config = NULL;
+	d->checker = agent_take_checker(d->agent);
 	agent_free(d->agent);
 	d->agent = NULL;
 	if (d->is_ending) {
@@ -194,6 +208,7 @@ run(struct daemon *d, struct config *c)
 		loop_signal_free(signals[i]);
 	sdnotify_free(d->sd);
 	agent_free(d->agent);
+	checker_free(d->checker);
 	return d->exit_code;
 }
 
@@ -215,6 +230,30 @@ run_once(struct daemon *d, struct config *c)
 	str_clear(&report);
 	config_free(c);
 	return code;
+}
+
+/* A dump of our memory would hold the passwords of the databases that we look at. */
+static void
+forbid_dumps(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* 1,000 checks keep as many connections, and 1,024 descriptors is what most systems begin with. */
+static void
+allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	if (limit.rlim_cur < DESCRIPTORS && limit.rlim_max > limit.rlim_cur) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 int
@@ -261,6 +300,8 @@ main(int argc, char **argv)
 	}
 	if ((c = load(d.config_path)) == NULL)
 		return EXIT_USAGE;
+	forbid_dumps();
+	allow_descriptors();
 	signal(SIGPIPE, SIG_IGN); /* a peer that closes is an error of write(2), not our end */
 	d.loop = loop_new();
 	code = is_once ? run_once(&d, c) : run(&d, c);

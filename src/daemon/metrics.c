@@ -10,18 +10,19 @@
 
 #include "base/mem.h"
 #include "daemon/agent.h"
+#include "daemon/checks.h"
 #include "daemon/report.h"
 
-static void
-head(struct str *out, const char *name, const char *type, const char *help)
+void
+metrics_head(struct str *out, const char *name, const char *type, const char *help)
 {
 	str_addf(out, "# HELP pointsman_%s %s\n# TYPE pointsman_%s %s\n", name, help, name, type);
 }
 
-static void
-gauge(struct str *out, const char *name, const char *help, double value)
+void
+metrics_gauge(struct str *out, const char *name, const char *help, double value)
 {
-	head(out, name, "gauge", help);
+	metrics_head(out, name, "gauge", help);
 	str_addf(out, "pointsman_%s %.17g\n", name, value);
 }
 
@@ -96,7 +97,7 @@ add_outputs(const struct agent *a, struct str *out)
 	};
 
 	for (size_t f = 0; f < MEM_COUNT(families); f++) {
-		head(out, families[f].name, families[f].type, families[f].help);
+		metrics_head(out, families[f].name, families[f].type, families[f].help);
 		for (size_t i = 0; i < a->output_count; i++) {
 			struct output_report r;
 
@@ -111,7 +112,7 @@ add_flips(const struct agent *a, struct str *out)
 {
 	uint64_t total = 0;
 
-	head(out, "flip_to_served_seconds", "histogram",
+	metrics_head(out, "flip_to_served_seconds", "histogram",
 	    "From Consul's answer to the generation being served (or written, without a proof).");
 	for (size_t i = 0; i < AGENT_FLIP_BUCKETS; i++) {
 		total += a->flip_counts[i];
@@ -129,7 +130,8 @@ add_flips(const struct agent *a, struct str *out)
 static void
 add_errors(const struct agent *a, struct str *out)
 {
-	head(out, "consul_errors_total", "counter", "Requests to Consul that failed, by kind.");
+	metrics_head(
+	    out, "consul_errors_total", "counter", "Requests to Consul that failed, by kind.");
 	for (int i = ERR_NONE + 1; i < CONTACT_KINDS; i++)
 		str_addf(out, "pointsman_consul_errors_total{kind=\"%s\"} %" PRIu64 "\n",
 		    err_code_name((enum err_code)i), a->contact.errors[i]);
@@ -143,22 +145,27 @@ metrics_add(const struct agent *a, struct str *out)
 
 	for (size_t i = 0; i < a->problems.count; i++)
 		critical += a->problems.list[i].is_critical;
-	head(out, "build_info", "gauge", "The version.");
+	metrics_head(out, "build_info", "gauge", "The version.");
 	str_addf(out, "pointsman_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
-	gauge(out, "generation", "Newest generation that every output serves.",
+	metrics_gauge(out, "generation", "Newest generation that every output serves.",
 	    (double)report_generation(a));
-	gauge(out, "index", "Generation of the newest map.", m != NULL ? (double)m->generation : 0);
-	gauge(out, "names", "Names in the map.", m != NULL ? (double)m->count : 0);
-	gauge(out, "names_rejected", "Keys whose name or value cannot be used.",
+	metrics_gauge(
+	    out, "index", "Generation of the newest map.", m != NULL ? (double)m->generation : 0);
+	metrics_gauge(out, "names", "Names in the map.", m != NULL ? (double)m->count : 0);
+	metrics_gauge(out, "names_rejected", "Keys whose name or value cannot be used.",
 	    m != NULL ? (double)m->rejected_total : 0);
-	gauge(out, "names_last_known", "Names with an address that no catalog confirms any more.",
+	metrics_gauge(out, "names_last_known",
+	    "Names with an address that no catalog confirms any more.",
 	    m != NULL ? (double)name_map_count_last_known(m) : 0);
-	gauge(out, "consul_up", "Whether Consul answers.", a->contact.is_up);
-	gauge(out, "hold", "Whether an operator holds everything.",
+	metrics_gauge(out, "consul_up", "Whether Consul answers.", a->contact.is_up);
+	metrics_gauge(out, "hold", "Whether an operator holds everything.",
 	    store_holds(a->store)->is_everything);
-	gauge(out, "problems", "Problems on this host.", (double)a->problems.count);
-	gauge(out, "problems_critical", "Critical problems on this host.", (double)critical);
+	metrics_gauge(out, "problems", "Problems on this host.", (double)a->problems.count);
+	metrics_gauge(
+	    out, "problems_critical", "Critical problems on this host.", (double)critical);
 	add_errors(a, out);
 	add_outputs(a, out);
 	add_flips(a, out);
+	if (a->checks != NULL)
+		checks_add_metrics(a->checks, out);
 }

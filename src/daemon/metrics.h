@@ -8,4 +8,8 @@ struct agent;
 
 void metrics_add(const struct agent *a, struct str *out);
 
+/* The lines in front of a metric: type is "gauge", "counter" … */
+void metrics_head(struct str *out, const char *name, const char *type, const char *help);
+void metrics_gauge(struct str *out, const char *name, const char *help, double value);
+
 #endif

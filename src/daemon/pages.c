@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/agent.h"
+#include "daemon/checks.h"
 #include "daemon/metrics.h"
 #include "daemon/report.h"
 
@@ -22,6 +23,18 @@ static void
 get_names(const struct agent *a, struct httpd_page *page)
 {
 	report_add_names(a, &page->body);
+}
+
+static void
+get_checks(const struct agent *a, struct httpd_page *page)
+{
+	checks_add_json(a->checks, &page->body);
+}
+
+static void
+get_pairs(const struct agent *a, struct httpd_page *page)
+{
+	checks_add_pairs_json(a->checks, &page->body);
 }
 
 static void
@@ -56,6 +69,8 @@ static const struct {
 } pages[] = {
 	{ "/v1/status", "application/json", get_status },
 	{ "/v1/names", "application/json", get_names },
+	{ "/v1/checks", "application/json", get_checks },
+	{ "/v1/pairs", "application/json", get_pairs },
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", get_metrics },
 	{ "/healthz", "text/plain; charset=utf-8", get_healthz },
 };

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/agent.h"
+#include "daemon/checks.h"
 
 /* A file that somebody else changed is worth a line for this long after it was put back. */
 #define DRIFT_SHOWN_S 600
@@ -21,17 +22,23 @@
 
 enum severity { WARNING, CRITICAL };
 
-static void
-add(struct problems *p, enum severity s, char *what, const char *why, const char *todo)
+void
+problems_add(struct problems *p, bool is_critical, char *what, const char *why, const char *todo)
 {
 	struct problem *one;
 
 	p->list = mem_grow(p->list, p->count + 1, sizeof(*p->list));
 	one = &p->list[p->count++];
-	one->is_critical = s == CRITICAL;
+	one->is_critical = is_critical;
 	one->what = what;
 	one->why = mem_strdup(why);
 	one->todo = mem_strdup(todo);
+}
+
+static void
+add(struct problems *p, enum severity s, char *what, const char *why, const char *todo)
+{
+	problems_add(p, s == CRITICAL, what, why, todo);
 }
 
 static void
@@ -195,6 +202,8 @@ problems_collect(const struct agent *a, struct problems *out)
 	collect_reload(a, out);
 	collect_hold(a, out);
 	collect_names(a, out);
+	if (a->checks != NULL)
+		checks_collect_problems(a->checks, out);
 	for (size_t i = 0; (name = hook_runner_failed(a->hooks, i, &why)) != NULL; i++)
 		add(out, WARNING, mem_printf("hook %s: %s", name, why),
 		    "whoever waits for its message does not get it", "run it by hand");

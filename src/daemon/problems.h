@@ -26,6 +26,9 @@ struct problems {
 };
 
 void problems_collect(const struct agent *a, struct problems *out);
+/* Takes what. */
+void problems_add(
+    struct problems *p, bool is_critical, char *what, const char *why, const char *todo);
 void problems_clear(struct problems *p);
 /* Whether it is in the list, perhaps with another text behind its first ": ". */
 bool problems_has(const struct problems *p, const char *what);

@@ -193,6 +193,7 @@ exec_close(void *probe)
 
 const struct check_type check_type_exec = {
 	.name = "exec",
+	.is_program = true,
 	.validate = exec_validate,
 	.open = exec_open,
 	.start = exec_probe_start,

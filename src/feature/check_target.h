@@ -13,7 +13,7 @@
 struct check_type;
 
 enum check_target_kind {
-	CHECK_TARGET_NONE,    /* the type has none */
+	CHECK_TARGET_NONE,    /* the check has none */
 	CHECK_TARGET_ADDRESS, /* endpoint */
 	CHECK_TARGET_HOST,    /* neither a name nor a node: ask io/resolve for text with port */
 	CHECK_TARGET_BAD,     /* err */

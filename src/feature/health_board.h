@@ -56,7 +56,10 @@ const struct health_mute *health_board_mute(
 /* How far a vantage trusts its eyes; sighted, when it does not say. */
 enum vantage_sight health_board_sight(const struct health_board *b, const char *vantage);
 
-/* What all vantages say together; own is ours of this moment, NULL: we have none. */
+/*
+ * What all vantages say together. node: this one, whose own opinion of this moment counts instead of
+ * what the KV has of it; both NULL: this is no vantage.
+ */
 void health_board_verdict(const struct health_board *b, const char *check, const char *node,
     const struct opinion *own, struct verdict *out);
 

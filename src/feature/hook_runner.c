@@ -61,6 +61,7 @@ struct hook_runner {
 
 static const char *const event_names[] = {
 	[HOOK_CHANGE] = "change",
+	[HOOK_PROPOSAL] = "proposal",
 	[HOOK_PROBLEM] = "problem",
 };
 

@@ -20,8 +20,9 @@ struct hook_runner;
 
 /* What a hook may be asked to run on; hook_event_name() is what the configuration calls it. */
 enum hook_event {
-	HOOK_CHANGE,  /* values or addresses of names changed, and are served now: waits for that */
-	HOOK_PROBLEM, /* a problem appeared, or all are gone */
+	HOOK_CHANGE, /* values or addresses of names changed, and are served now: waits for that */
+	HOOK_PROPOSAL, /* a failover is proposed, or the proposal is withdrawn */
+	HOOK_PROBLEM,  /* a problem appeared, or all are gone */
 	HOOK_EVENTS,
 };
 

@@ -1,0 +1,129 @@
+/*
+ * checks_problems.c: what the checks of a vantage have to say to a person. What is muted is not said
+ * here; it is shown as muted wherever checks are listed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "daemon/agent.h"
+#include "daemon/checks.h"
+
+static bool
+is_failing(enum check_state s)
+{
+	return s == STATE_FAILING || s == STATE_RECOVERING;
+}
+
+/* A failure that the others do not see is no reason to wake anybody, and still has to be known. */
+static void
+collect_check(const struct checks *c, const struct check *k, struct problems *p)
+{
+	bool is_critical;
+	struct verdict v;
+	char *todo;
+
+	checks_verdict(c, k, &v);
+	is_critical = k->debounce.level == LEVEL_CRITICAL && is_failing(v.state);
+	todo = mem_printf("pointsman check %s --explain", k->spec.name);
+	problems_add(p, is_critical, mem_printf("check %s: %s (%s)", k->spec.name, k->text, v.text),
+	    is_failing(v.state) ? "what it checks does not do its work"
+				: "it is seen from here, not by most others",
+	    todo);
+	free(todo);
+}
+
+static void
+collect_failing(const struct checks *c, struct problems *p)
+{
+	size_t shown = 0, more = 0;
+
+	for (size_t i = 0; i < checker_count(c->checker); i++) {
+		const struct check *k = checker_at(c->checker, i);
+
+		if (!is_failing(k->debounce.state) || checks_mute_of(c, k) != NULL)
+			continue;
+		if (shown++ < PROBLEMS_OF_A_KIND)
+			collect_check(c, k, p);
+		else
+			more++;
+	}
+	if (more > 0)
+		problems_add(p, true, mem_printf("more checks are failing: %zu", more),
+		    "what they check does not do its work", "pointsman checks");
+}
+
+static bool
+is_told(const struct pair_state *s)
+{
+	return s->trouble != PAIR_FINE && s->trouble != PAIR_UNKNOWN;
+}
+
+/* The command is ours: what stands in the KV anybody may have written. */
+static void
+collect_proposal(const struct pair_report *r, struct problems *p)
+{
+	struct str command = STR_INIT;
+
+	checks_add_command(&command, r);
+	problems_add(p, true, mem_printf("a failover of %s is proposed", r->config->name),
+	    "its active server is ill; nothing moves without a person", str_text(&command));
+	str_clear(&command);
+}
+
+static void
+collect_pairs(const struct checks *c, struct problems *p)
+{
+	for (size_t i = 0; i < pair_watch_count(c->pairs); i++) {
+		const struct pair_report *r = pair_watch_at(c->pairs, i);
+		const char *name = r->config->name;
+
+		if (checks_mute(c, name) != NULL)
+			continue;
+		if (is_told(&r->state))
+			problems_add(p, r->state.level == LEVEL_CRITICAL,
+			    mem_printf("pair %s (%s): %s", name,
+				pair_trouble_name(r->state.trouble), r->state.text),
+			    r->state.veto[0] != '\0' ? r->state.veto
+						     : "exactly one server must take writes, and "
+						       "the other be able to take over",
+			    "pointsman pairs");
+		if (c->propose != NULL && propose_standing(c->propose, i) != NULL)
+			collect_proposal(r, p);
+	}
+}
+
+static void
+collect_sight(const struct checks *c, struct problems *p)
+{
+	const struct vantage *v = checker_vantage(c->checker);
+
+	if (v->sight == VANTAGE_BLIND)
+		problems_add(p, true, mem_strdup("this vantage is blind: am I isolated?"),
+		    "too many of its targets became suspect at once; its verdicts are held, and "
+		    "nothing is proposed from here",
+		    "look at this host's network; other vantages decide meanwhile");
+	else if (v->sight == VANTAGE_HELD)
+		problems_add(p, false, mem_strdup("this vantage holds its verdicts"),
+		    "its process was stopped, and what it saw before says nothing about now",
+		    "nothing, it goes on by itself; look for what stopped it");
+}
+
+void
+checks_collect_problems(const struct checks *c, struct problems *p)
+{
+	collect_sight(c, p);
+	collect_failing(c, p);
+	collect_pairs(c, p);
+	if (c->post != NULL && c->agent->contact.is_up &&
+	    health_post_error(c->post)->code != ERR_NONE)
+		problems_add(p, false,
+		    mem_printf("cannot publish checks: %s", health_post_error(c->post)->text),
+		    "other vantages do not know what this one sees",
+		    "give each agent its own node, and the token the right to write health/");
+	if (c->save_err.code != ERR_NONE)
+		problems_add(p, false, mem_printf("cannot save positions: %s", c->save_err.text),
+		    "after a restart nobody could tell what a failover would lose",
+		    "make room, or mend the permissions of the state directory");
+}

@@ -1,0 +1,156 @@
+/*
+ * checks_proposal.c: what a person needs at 3 a.m. to decide: what failed, since when, who sees it, what
+ * the standby has, what the active had that the standby does not, and what to type.
+ *
+ * Losses are an estimate, and say so: the active was last read some seconds before it failed, and what
+ * it took in between is known to nobody.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "daemon/agent.h"
+#include "daemon/checks.h"
+
+static json_t *
+text_json(const char *text)
+{
+	return text != NULL ? json_printable(text, strlen(text)) : json_null();
+}
+
+static json_t *
+time_json(int64_t wall_s)
+{
+	char text[CLOCK_ISO_SIZE];
+
+	return wall_s > 0 ? json_string(clock_iso(text, wall_s)) : json_null();
+}
+
+static const struct pair_member *
+member_of(const struct pair_report *p, bool is_active)
+{
+	for (size_t i = 0; i < MEM_COUNT(p->members); i++) {
+		if (p->members[i].is_active == is_active)
+			return &p->members[i];
+	}
+	return NULL;
+}
+
+/* Who says so: this vantage, and the live ones that trust their eyes. */
+static json_t *
+by_json(const struct checks *c, const char *check)
+{
+	const struct check *own = checker_find(c->checker, check);
+	const struct health_entry *e;
+	json_t *list = json_array();
+
+	if (own != NULL && own->is_known && own->debounce.state == STATE_FAILING)
+		json_array_append_new(list, json_string(c->agent->node));
+	for (size_t i = 0; (e = health_board_opinion(c->board, check, i)) != NULL; i++) {
+		if (e->is_live && e->opinion.state == STATE_FAILING &&
+		    strcmp(e->key.vantage, c->agent->node) != 0 &&
+		    health_board_sight(c->board, e->key.vantage) == VANTAGE_SIGHTED)
+			json_array_append_new(list, json_string(e->key.vantage));
+	}
+	return list;
+}
+
+static json_t *
+standby_json(const struct pair_member *m)
+{
+	const struct server_view *v = m != NULL ? m->view : NULL;
+	const struct replication_view *r;
+	json_t *j;
+
+	if (v == NULL)
+		return json_null();
+	j = json_pack("{s:b, s:I, s:b, s:o}", "answers", m->is_view_fresh, "seen_ms_ago",
+	    (json_int_t)(clock_mono_ms() - v->seen_ms), "writable", v->is_writable, "executed",
+	    text_json(v->gtid_executed));
+	if (v->source_count == 0)
+		return j;
+	r = &v->sources[0];
+	json_object_set_new(j, "receiving", json_boolean(r->is_io_running && !r->is_io_connecting));
+	json_object_set_new(j, "applying", json_boolean(r->is_sql_running));
+	json_object_set_new(j, "lag_s", isfinite(r->lag_s) ? json_real(r->lag_s) : json_null());
+	json_object_set_new(j, "behind", isfinite(r->behind) ? json_real(r->behind) : json_null());
+	json_object_set_new(j, "received", text_json(r->gtid_received));
+	json_object_set_new(
+	    j, "error", text_json(r->sql_error[0] != '\0' ? r->sql_error : r->io_error));
+	return j;
+}
+
+/* The active's position of its last good check against what the standby has. */
+static json_t *
+lost_json(const struct pair_report *p, const struct pair_member *standby)
+{
+	const struct pair_seen *s = &p->seen;
+	const struct server_view *v = standby != NULL ? standby->view : NULL;
+	char age[16], text[512];
+
+	if (p->active == NULL || strcmp(s->node, p->active) != 0 || s->executed == NULL)
+		return json_pack("{s:n, s:s}", "transactions", "text",
+		    "not known: the active's position was never seen");
+	if (v == NULL || v->gtid_executed == NULL)
+		return json_pack("{s:n, s:s}", "transactions", "text",
+		    "not known: the standby does not say what it has");
+	str_duration(age, sizeof(age), (clock_wall_s() - s->wall_s) * 1000);
+	if (strcmp(s->executed, v->gtid_executed) == 0)
+		snprintf(text, sizeof(text),
+		    "nothing of what %.60s had %s ago; what it took after that is not known",
+		    s->node, age);
+	else
+		snprintf(text, sizeof(text),
+		    "%.60s had %.160s%s %s ago, %.60s has %.120s; what came after that is not "
+		    "known",
+		    s->node, s->executed, strlen(s->executed) > 160 ? "..." : "", age,
+		    standby->node, v->gtid_executed);
+	return json_pack("{s:o, s:o}", "transactions",
+	    strcmp(s->executed, v->gtid_executed) == 0 ? json_integer(0) : json_null(), "text",
+	    text_json(text));
+}
+
+/* An active that still answers is switched over with nothing lost; a dead one is not. */
+void
+checks_add_command(struct str *out, const struct pair_report *p)
+{
+	const struct pair_member *active = member_of(p, true);
+	bool answers = active != NULL && active->is_view_fresh;
+
+	str_addf(out, "pointsman failover %s%s", p->config->name, answers ? "" : " --emergency");
+}
+
+json_t *
+checks_proposal(const struct checks *c, const struct pair_report *p)
+{
+	const struct pair_member *active = member_of(p, true), *standby = member_of(p, false);
+	struct str command = STR_INIT;
+	char check[CHECK_NAME_MAX];
+	const struct check *k;
+	json_t *j;
+
+	if (active == NULL || standby == NULL)
+		return json_object();
+	checks_add_command(&command, p);
+	snprintf(check, sizeof(check), "%s/%s", p->config->name, active->node);
+	k = checker_find(c->checker, check);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:s}",
+	    "pair", p->config->name, "kind", p->config->kind, "active", active->node, "standby",
+	    standby->node, "since", time_json(active->verdict.since_ms / 1000), "what",
+	    text_json(k != NULL && k->is_known ? k->text : p->state.text), "class",
+	    check_class_name(active->verdict.class), "by", by_json(c, check), "confirmed",
+	    active->verdict.is_confirmed, "verdict", text_json(active->verdict.text),
+	    "standby_state", standby_json(standby), "active_last",
+	    json_pack("{s:o, s:o}", "seen",
+		strcmp(p->seen.node, active->node) == 0 ? time_json(p->seen.wall_s) : json_null(),
+		"executed",
+		strcmp(p->seen.node, active->node) == 0 ? text_json(p->seen.executed)
+							: json_null()),
+	    "lost", lost_json(p, standby), "command", str_text(&command));
+	str_clear(&command);
+	return j;
+}

@@ -1,0 +1,308 @@
+/*
+ * test_propose.c: feature/propose.c: one proposal an incident over several vantages, withdrawn when it
+ * is over, with the file store as their KV. The clock runs FAST times as fast (--wrap).
+ */
+#include "feature/propose.h"
+#include "io_test.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#define FAST 20
+#define VANTAGES 3
+
+void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
+void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
+int64_t __real_clock_mono_ms(void);
+int64_t __wrap_clock_mono_ms(void);
+
+void
+__wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
+{
+	__real_loop_timer_set(t, delay_ms / FAST);
+}
+
+int64_t
+__wrap_clock_mono_ms(void)
+{
+	return __real_clock_mono_ms() * FAST;
+}
+
+struct one {
+	struct fixture *fixture;
+	struct propose *propose;
+	struct propose_view view;
+	char node[16];
+	int told[PROPOSE_GONE + 1];
+};
+
+struct fixture {
+	char dir[64], path[96];
+	struct loop *loop;
+	struct kv *kv;
+	struct one ones[VANTAGES];
+	int writes, answers;
+	char value[512];
+};
+
+static json_t *
+write_document(const char *pair, void *arg)
+{
+	struct one *o = arg;
+
+	o->fixture->writes++;
+	return json_pack("{s:s, s:s}", "pair", pair, "active", "db3");
+}
+
+static void
+told(enum propose_event event, const char *pair, const json_t *document, void *arg)
+{
+	struct one *o = arg;
+
+	assert_string_equal(pair, "maindb");
+	assert_non_null(document);
+	o->told[event]++;
+}
+
+static void
+contact(const struct err *e, void *arg)
+{
+	(void)e;
+	(void)arg;
+}
+
+static void
+new_one(struct fixture *f, size_t i)
+{
+	static const char *const pairs[] = { "maindb" };
+	struct one *o = &f->ones[i];
+	const struct propose_env env = { f->loop, f->kv, "pointsman/proposals/", o->node,
+		write_document, told, contact, o };
+
+	*o = (struct one){ .fixture = f, .view = { .is_well = true, .active = "db3" } };
+	snprintf(o->node, sizeof(o->node), "web-%zu", i);
+	o->propose = propose_new(&env, pairs, 1);
+	propose_start(o->propose);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = mem_alloc(sizeof(*f));
+	struct kv_config c = { .address = f->path };
+	struct err e;
+
+	strcpy(f->dir, "/tmp/pointsman-propose.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "file:%s/kv.json", f->dir);
+	f->loop = loop_new();
+	f->kv = kv_new(f->loop, &c, &e);
+	assert_non_null(f->kv);
+	for (size_t i = 0; i < VANTAGES; i++)
+		new_one(f, i);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	for (size_t i = 0; i < VANTAGES; i++)
+		propose_free(f->ones[i].propose);
+	kv_free(f->kv);
+	loop_free(f->loop);
+	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
+	free(f);
+	return system(command);
+}
+
+/* Everybody is asked again and again, as by the daemon's timer, for so many real milliseconds. */
+static void
+live(struct fixture *f, int ms)
+{
+	for (int i = 0; i < ms / 10; i++) {
+		for (size_t k = 0; k < VANTAGES; k++)
+			propose_update(f->ones[k].propose, 0, &f->ones[k].view);
+		io_test_idle(f->loop, 10 * FAST);
+	}
+}
+
+static void
+set_all(struct fixture *f, bool is_wanted, const char *active)
+{
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view = (struct propose_view){
+			.is_wanted = is_wanted, .is_well = !is_wanted, .active = active
+		};
+}
+
+static int
+sum(const struct fixture *f, enum propose_event event)
+{
+	int n = 0;
+
+	for (size_t k = 0; k < VANTAGES; k++)
+		n += f->ones[k].told[event];
+	return n;
+}
+
+static void
+got(struct kv_answer *a, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->answers++;
+	f->value[0] = '\0';
+	if (a->list.count > 0)
+		snprintf(f->value, sizeof(f->value), "%s", a->list.entries[0].value);
+}
+
+static const char *
+value(struct fixture *f)
+{
+	const struct kv_read r = { .is_consistent = true };
+
+	kv_get(f->kv, "pointsman/proposals/maindb", &r, got, f);
+	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	return f->value;
+}
+
+static void
+done(struct kv_answer *a, void *arg)
+{
+	struct fixture *f = arg;
+
+	assert_int_equal(a->err.code, ERR_NONE);
+	f->answers++;
+}
+
+static void
+test_one_an_incident(void **state)
+{
+	struct fixture *f = *state;
+
+	live(f, 400);
+	assert_int_equal(f->writes, 0);
+	set_all(f, true, "db3");
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_int_equal(sum(f, PROPOSE_SEEN), VANTAGES - 1);
+	assert_non_null(strstr(value(f), "\"active\":\"db3\""));
+	for (size_t k = 0; k < VANTAGES; k++)
+		assert_non_null(propose_standing(f->ones[k].propose, 0));
+
+	/* Well again: one of them withdraws, after a while. */
+	set_all(f, false, "db3");
+	live(f, 100);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
+	live(f, 1200);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
+	assert_string_equal(value(f), "");
+	for (size_t k = 0; k < VANTAGES; k++)
+		assert_null(propose_standing(f->ones[k].propose, 0));
+
+	/* The next incident is another one. */
+	set_all(f, true, "db3");
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 2);
+}
+
+/* It fails and comes for a moment: the proposal stays, and nobody is told twice. */
+static void
+test_a_wavering_active(void **state)
+{
+	struct fixture *f = *state;
+
+	set_all(f, true, "db3");
+	live(f, 600);
+	for (int i = 0; i < 5; i++) {
+		set_all(f, false, "db3");
+		live(f, 60);
+		set_all(f, true, "db3");
+		live(f, 60);
+	}
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
+}
+
+static void
+test_a_flip_withdraws(void **state)
+{
+	struct fixture *f = *state;
+
+	set_all(f, true, "db3");
+	live(f, 600);
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view = (struct propose_view){ .active = "db4" };
+	live(f, 100);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
+	assert_string_equal(value(f), "");
+}
+
+/* A person who deleted it knows: it does not come back in the same incident. */
+static void
+test_deleted_by_a_person(void **state)
+{
+	struct fixture *f = *state;
+
+	set_all(f, true, "db3");
+	live(f, 800);
+	kv_delete(f->kv, "pointsman/proposals/maindb", done, f);
+	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	live(f, 1200);
+	assert_int_equal(sum(f, PROPOSE_GONE), VANTAGES);
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_string_equal(value(f), "");
+}
+
+/* What somebody else wrote there stands, and is nobody's to overwrite. */
+static void
+test_nonsense_in_the_kv(void **state)
+{
+	struct fixture *f = *state;
+
+	kv_put(f->kv, "pointsman/proposals/maindb", "[1", 2, done, f);
+	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	set_all(f, true, "db3");
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 0);
+	assert_string_equal(value(f), "[1");
+}
+
+/* A restart in the middle of an incident proposes nothing anew. */
+static void
+test_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	set_all(f, true, "db3");
+	live(f, 600);
+	for (size_t k = 0; k < VANTAGES; k++) {
+		propose_free(f->ones[k].propose);
+		new_one(f, k);
+	}
+	set_all(f, true, "db3");
+	live(f, 600);
+	assert_int_equal(sum(f, PROPOSE_MADE), 0);
+	assert_int_equal(sum(f, PROPOSE_SEEN), VANTAGES);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_one_an_incident),
+		TEST(test_a_wavering_active),
+		TEST(test_a_flip_withdraws),
+		TEST(test_deleted_by_a_person),
+		TEST(test_nonsense_in_the_kv),
+		TEST(test_a_restart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
