@@ -12,7 +12,9 @@ static const struct check_type *const types[] = {
 	&check_type_exec,
 	&check_type_file,
 	&check_type_http,
+	&check_type_mysql,
 	&check_type_redis,
+	&check_type_sql,
 	&check_type_tcp,
 	&check_type_unit,
 };
