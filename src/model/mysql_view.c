@@ -99,10 +99,14 @@ read_gtids(
 	const char *received = either(rows, row, "Retrieved_Gtid_Set", "Gtid_IO_Pos");
 	const char *executed = either(rows, row, "Executed_Gtid_Set", "Gtid_Slave_Pos");
 
-	if (received[0] != '\0' && strlen(received) <= SERVER_GTID_MAX) {
-		r->gtid_received = mem_strdup(received);
-		r->behind = gtid_behind(dialect_of(v), received, executed);
-	}
+	bool is_used = strcasecmp(either(rows, row, "Using_Gtid", "Auto_Position"), "No") != 0 &&
+		       strcmp(either(rows, row, "Using_Gtid", "Auto_Position"), "0") != 0;
+
+	/* Positions of files only: nothing to count. An empty set is one, too: nothing received. */
+	if (!is_used || strlen(received) > SERVER_GTID_MAX)
+		return;
+	r->gtid_received = mem_strdup(received);
+	r->behind = gtid_behind(dialect_of(v), received, executed);
 }
 
 static void
