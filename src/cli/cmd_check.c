@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/check_explain.h"
 #include "cli/check_here.h"
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -177,7 +178,10 @@ look(struct checking *c, const char *name)
 {
 	struct err e;
 
-	if ((c->spec = find(c->client.config, name)) == NULL)
+	c->spec = find(c->client.config, name);
+	if (option_is_set(c->cli, "explain"))
+		return check_explain(c->cli, &c->client, name, c->spec);
+	if (c->spec == NULL)
 		return report_unknown(c, name);
 	if (check_here_run(&c->here, &c->client, c->spec, load_map(c), &e) != 0)
 		return client_report_err(&c->client, c->cli, &e, "checking");
@@ -206,11 +210,14 @@ run_check(struct cli *cli, int argc, char **argv)
 
 const struct command cmd_check = {
 	.name = "check",
-	.usage = "NAME",
-	.help = "runs a check from this host, now",
+	.usage = "NAME [--explain]",
+	.help = "runs a check from this host, now; or explains it",
 	.about = "One look by the same code as in the agents, whatever they think. The exit code "
 		 "is 0 when all "
 		 "is well and 1 when something is wrong.",
+	.options = {
+		{ "explain", '\0', OPTION_FLAG, NULL, "what vantages remember: history, streaks, bound" },
+	},
 	.min_args = 1,
 	.max_args = 1,
 	.words = { WORD_CHECK },
