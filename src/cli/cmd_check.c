@@ -17,6 +17,7 @@
 #include "cli/server_line.h"
 #include "cli/view.h"
 #include "feature/store_disk.h"
+#include "model/perfdata.h"
 #include "model/target.h"
 
 struct checking {
@@ -171,6 +172,38 @@ print_json(const struct checking *c)
 	    numbers_to_json(r)));
 }
 
+/* --- as a plugin ----------------------------------------------------------------------------------- */
+
+/* For Nagios and Consul's script checks: one line, and the level is the exit code. */
+static enum exit_code
+say_as_plugin(const char *name, const struct check_result *r)
+{
+	struct str line = STR_INIT;
+
+	perfdata_write(r, name, &line);
+	str_addc(&line, '\n');
+	out_text(str_text(&line));
+	str_clear(&line);
+	return (enum exit_code)check_class_level(r->class);
+}
+
+/* Whatever keeps it from looking is what those programs call unknown. */
+static enum exit_code
+run_as_plugin(struct checking *c, const char *name)
+{
+	struct check_result *r = &c->here.result;
+	struct err e = { .code = ERR_NONE };
+
+	if (c->client.kv == NULL)
+		check_result_set(
+		    r, CHECK_UNKNOWN, "the configuration cannot be used: pointsman config check");
+	else if ((c->spec = find(c->client.config, name)) == NULL)
+		check_result_set(r, CHECK_UNKNOWN, "there is no such check in the configuration");
+	else if (check_here_run(&c->here, &c->client, c->spec, load_map(c), &e) != 0)
+		check_result_set(r, CHECK_UNKNOWN, "%s", e.text);
+	return say_as_plugin(name, r);
+}
+
 /* --- the command ----------------------------------------------------------------------------------- */
 
 static enum exit_code
@@ -199,8 +232,12 @@ run_check(struct cli *cli, int argc, char **argv)
 	enum exit_code code;
 
 	(void)argc;
-	if ((code = client_open(&c.client, cli)) == EXIT_DONE)
+	if (option_is_set(cli, "plugin")) {
+		client_open_quietly(&c.client, cli);
+		code = run_as_plugin(&c, argv[0]);
+	} else if ((code = client_open(&c.client, cli)) == EXIT_DONE) {
 		code = look(&c, argv[0]);
+	}
 	check_here_clear(&c.here);
 	name_map_unref(c.kept);
 	view_clear(&c.view);
@@ -210,13 +247,14 @@ run_check(struct cli *cli, int argc, char **argv)
 
 const struct command cmd_check = {
 	.name = "check",
-	.usage = "NAME [--explain]",
+	.usage = "NAME [--explain | --plugin]",
 	.help = "runs a check from this host, now; or explains it",
 	.about = "One look by the same code as in the agents, whatever they think. The exit code "
 		 "is 0 when all "
 		 "is well and 1 when something is wrong.",
 	.options = {
 		{ "explain", '\0', OPTION_FLAG, NULL, "what vantages remember: history, streaks, bound" },
+		{ "plugin", '\0', OPTION_FLAG, NULL, "one line and exit code for Nagios and Consul" },
 	},
 	.min_args = 1,
 	.max_args = 1,
