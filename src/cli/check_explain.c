@@ -78,10 +78,14 @@ print_verdict(const struct cli *cli, const json_t *row)
 	const json_t *mute = json_object_get(row, "muted");
 	char age[32];
 
-	out_marked(cli, check_row_mark(row), "%s for %s, says %s: %s",
-	    json_get_string(row, "state", "not looked at yet"),
-	    check_row_age(age, sizeof(age), row), SHOWN(json_get_string(row, "verdict", "nobody")),
-	    SHOWN_LONG(json_get_string(row, "output", "-")));
+	if (json_get_string(row, "state", NULL) == NULL)
+		out_marked(cli, MARK_WARNING, "nobody can tell its state: %s looks at it",
+		    SHOWN(json_get_string(row, "verdict", "no vantage")));
+	else
+		out_marked(cli, check_row_mark(row), "%s for %s, says %s: %s",
+		    json_get_string(row, "state", "?"), check_row_age(age, sizeof(age), row),
+		    SHOWN(json_get_string(row, "verdict", "nobody")),
+		    SHOWN_LONG(json_get_string(row, "output", "-")));
 	if (json_get_bool(row, "flapping", false))
 		out_marked(cli, MARK_WARNING, "flapping: its results change all the time");
 	if (json_is_object(mute))

@@ -104,6 +104,16 @@ role_words(enum check_role role)
 	return words[role];
 }
 
+/* Short times in milliseconds: nobody reads 7e-05s. */
+static void
+number_cell(struct table *t, const struct check_number *n)
+{
+	if (strcmp(n->unit, "s") == 0 && n->value < 1)
+		table_cell(t, "%.3gms", n->value * 1000);
+	else
+		table_cell(t, "%.6g%s", n->value, n->unit);
+}
+
 static void
 print_numbers(const struct cli *cli, const struct check_result *r)
 {
@@ -118,7 +128,7 @@ print_numbers(const struct cli *cli, const struct check_result *r)
 
 		table_row(t, MARK_NONE);
 		table_cell(t, "%s", n->label);
-		table_cell(t, "%.6g%s", n->value, n->unit);
+		number_cell(t, n);
 		table_cell(t, "%s", n->warning.is_set ? n->warning.text : "-");
 		table_cell(t, "%s", n->critical.is_set ? n->critical.text : "-");
 	}

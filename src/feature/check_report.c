@@ -64,8 +64,9 @@ check_report(const struct health_board *b, const char *name, const struct check_
 	bool is_known;
 
 	health_board_verdict(b, name, node, own, &v);
-	said = speaker(b, name, &v);
-	is_known = own != NULL || said != NULL;
+	/* What the dead and the blind said last is among the vantages, and is nobody's verdict. */
+	is_known = v.sighted > 0;
+	said = is_known ? speaker(b, name, &v) : NULL;
 	for (size_t i = 0; (e = health_board_opinion(b, name, i)) != NULL; i++)
 		json_array_append_new(vantages, vantage_to_json(b, e));
 	row = json_pack("{s:s, s:s?, s:s?, s:s?}", "name", name, "type",

@@ -15,7 +15,7 @@
  *   "confirmed", "bound_ms", "muted": null or { "until", "who", "why" }, "vantages": [ { "vantage",
  *   "live", "sight", "state", "class", "level", "since", "output", "flapping" } ] }
  *
- * state and class are null where nobody has looked yet. s NULL: it is in no configuration here, only in
+ * state and class are null where no vantage that is alive and trusts its eyes tells of it. s NULL: it is in no configuration here, only in
  * the KV. node and own: this vantage and its opinion of this moment; NULL: there is none. A new
  * reference.
  */

@@ -1,6 +1,7 @@
 """pointsman checks, check, mute and unmute without any agent: what the KV says, and what a hostile KV
 says. What vantages really see is in test_checks.py."""
 import json
+import re
 
 import pytest
 
@@ -43,7 +44,22 @@ def test_an_opinion_without_a_session_is_shown_and_does_not_count(desk):
     assert done.code == 0, done
     row = rows(desk)["api"]
     assert row["vantages"][0]["live"] is False and row["vantages"][0]["class"] == "refused"
-    assert row["verdict"] == "no vantage" and row["level"] == "unknown"
+    assert row["verdict"] == "no vantage" and row["level"] == "unknown" and row["state"] is None
+    done = desk.run("check", "api", "--explain")
+    assert done.code == 0 and "nobody can tell" in done.out and "not alive" in done.out, done
+
+
+def test_check_here_and_as_a_plugin(desk):
+    done = desk.run("check", "api")
+    assert done.code == 1 and "refused" in done.out, done
+    assert desk.run("check", "api", "-o", "json").json["class"] == "refused"
+    done = desk.run("check", "api", "--plugin")
+    assert done.code == 2 and re.fullmatch(r"api CRITICAL: [^|\n]*\| 'time'=[^\n]*\n", done.out), done
+    done = desk.run("check", "nope", "--plugin")
+    assert done.code == 3 and done.out.startswith("nope UNKNOWN: "), done
+    desk.write_config("check \"api\" { type = tcp }")
+    done = desk.run("check", "api", "--plugin")
+    assert done.code == 3 and "config check" in done.out, done
 
 
 def test_what_anybody_wrote_there_breaks_nothing(desk):
