@@ -17,6 +17,7 @@ static const struct command *const table[] = {
 	&cmd_agents,
 	&cmd_checks,
 	&cmd_check,
+	&cmd_pairs,
 	&cmd_drift,
 	&cmd_diff,
 	&cmd_history,

@@ -19,6 +19,7 @@ extern const struct command cmd_init;
 extern const struct command cmd_mute;
 extern const struct command cmd_names;
 extern const struct command cmd_nodes;
+extern const struct command cmd_pairs;
 extern const struct command cmd_release;
 extern const struct command cmd_render;
 extern const struct command cmd_set;
