@@ -30,7 +30,7 @@
 
 /*
  * Alarms a day. The page's sample has 180 troubles, of which W = 20 s leaves ten: a third is within its
- * own noise; ours has 1,200.
+ * own noise; ours has 600.
  */
 static void
 test_page(void **state)
@@ -53,7 +53,7 @@ test_page(void **state)
 		/* the page's 0 is that of 30 days; in a year two vantages are in trouble at once */
 		{ { "W = 10 s + 2 of 3", OURS, 3, false, false }, 0, 1 },
 	};
-	const struct sim_model model = { .days = 200, .is_sparse = true };
+	const struct sim_model model = { .days = 100, .is_sparse = true };
 
 	(void)state;
 	for (size_t i = 0; i < MEM_COUNT(lines); i++) {
@@ -114,7 +114,7 @@ static void
 test_best(void **state)
 {
 	static const struct sim_strategy best = { "", SHORT_REFUSED, 3, true, false };
-	const struct sim_model rare = { .days = 150, .local_percent = 25, .is_sparse = true };
+	const struct sim_model rare = { .days = 60, .local_percent = 25, .is_sparse = true };
 	const struct sim_model dense = { .days = 0.5, .deaths_a_day = 20 };
 	struct sim_result r;
 
