@@ -16,7 +16,6 @@
  * standby received nothing (monotonic, of its views).
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"

@@ -12,9 +12,6 @@
 #include "model/verdict.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#include "base/mem.h"
 
 struct votes {
 	size_t bad, failing, recovering, critical, down, blind;
