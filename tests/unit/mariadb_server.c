@@ -219,7 +219,7 @@ mariadb_server_start(int id, const char *const *options)
 	mariadb_server_run(s,
 	    "SET SESSION sql_log_bin = 0;"
 	    "CREATE USER 'watch'@'%' IDENTIFIED BY 'secret';"
-	    "GRANT REPLICA MONITOR, BINLOG MONITOR, PROCESS ON *.* TO 'watch'@'%';"
+	    "GRANT REPLICA MONITOR, PROCESS ON *.* TO 'watch'@'%';"
 	    "CREATE USER 'replica'@'%' IDENTIFIED BY 'replica';"
 	    "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%';");
 	return s;

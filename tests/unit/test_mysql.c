@@ -18,8 +18,8 @@
 #include "io/mysql.h"
 #include "mariadb_server.h"
 
-#define LIMIT_MS 300
-#define LATE_MS 150 /* of a deadline on a busy machine */
+#define LIMIT_MS 500
+#define LATE_MS 400 /* of a deadline on a busy machine, still less than a limit */
 
 static struct mariadb_server *server;
 

@@ -6,7 +6,7 @@ import subprocess
 from .sql_server import SqlError, SqlPair, SqlServer
 
 # What an account of a check needs; man/pointsman.conf.5 says the same.
-CHECK_GRANTS = "REPLICA MONITOR, BINLOG MONITOR, PROCESS"
+CHECK_GRANTS = "REPLICA MONITOR, PROCESS"
 
 # Small, and as safe as a test needs: a kill must not lose what was acknowledged.
 OPTIONS = [
