@@ -4,11 +4,11 @@
  *
  *	bench/debounce [--quick] [seed]
  *
- * Three tables. The first repeats, with the code that runs in pointsmand, the simulation from which the
- * defaults were taken; its figures stand beside ours. One sample of 30 days has 180 troubles, and
- * that is what most of the difference is: the rate over 1,000 days is printed as well. The second is
- * what is done with it; the third the same where every fourth trouble reaches only a fifth of
- * the targets, which no guard sees.
+ * Three tables. The first repeats, with the code that runs in pointsmand, the simulation from which
+ * the defaults were taken; its figures stand beside ours. One sample of 30 days has 180 troubles,
+ * and that is what most of the difference is: the rate over 1,000 days is printed as well. The
+ * second is what is done with it; the third the same where every fourth trouble reaches only a
+ * fifth of the targets, which no guard sees.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,13 +2,13 @@
  * check.c: the table of classes, and the few verbs of a result.
  *
  * One line a class says everything that follows from it: its word in JSON, its sentence, how bad it
- * is, whether it is evidence that the server cannot take writes, and whether the server itself told it.
- * Nobody else compares classes.
+ * is, whether it is evidence that the server cannot take writes, and whether the server itself told
+ * it. Nobody else compares classes.
  *
- * Not evidence of "down", though critical: what we could not find out (no address, TLS, an answer that
- * we do not understand: the server may serve everybody but us), a role that a person has to sort out,
- * and whatever concerns a standby. A full disk and read_only are: the server itself says that it does
- * not take writes.
+ * Not evidence of "down", though critical: what we could not find out (no address, TLS, an answer
+ * that we do not understand: the server may serve everybody but us), a role that a person has to
+ * sort out, and whatever concerns a standby. A full disk and read_only are: the server itself says
+ * that it does not take writes.
  */
 #include "model/check.h"
 

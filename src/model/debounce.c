@@ -8,18 +8,19 @@
  *	   '----------------------------------------------------------- recovering ---'
  *	                     enough good, for long enough
  *
- * Every result adds to the rows that it belongs to and ends the others; a row that is long enough in
- * number AND in time decides. Counting alone was measured and loses against bursts: five losses in five
- * seconds are one burst. Time alone is no better, two losses 10 s apart are two accidents.
+ * Every result adds to the rows that it belongs to and ends the others; a row that is long enough
+ * in number AND in time decides. Counting alone was measured and loses against bursts: five losses
+ * in five seconds are one burst. Time alone is no better, two losses 10 s apart are two accidents.
  *
- * Rejected: one integer for rise and fall as haproxy has it (it cannot tell how long), an average over
- * the last results (no bound on the time of detection), a good result that only shortens a row of bad
- * ones (a server that answers every other time would be down; it is flapping, which is said).
+ * Rejected: one integer for rise and fall as haproxy has it (it cannot tell how long), an average
+ * over the last results (no bound on the time of detection), a good result that only shortens a row
+ * of bad ones (a server that answers every other time would be down; it is flapping, which is
+ * said).
  *
- * Time is measured from the BEGINNING of the first run to the END of the last: a run that waits for its
- * whole timeout has looked for so long. The next run is aimed at the end of the window, and so it ends
- * at the latest one timeout after it. With that the bound holds for every configuration, also where
- * fast does not divide the window.
+ * Time is measured from the BEGINNING of the first run to the END of the last: a run that waits for
+ * its whole timeout has looked for so long. The next run is aimed at the end of the window, and so
+ * it ends at the latest one timeout after it. With that the bound holds for every configuration,
+ * also where fast does not divide the window.
  */
 #include "model/debounce.h"
 
@@ -115,7 +116,7 @@ refused_window_ms(const struct debounce_config *c)
 	return c->refused_window_ms != 0 ? c->refused_window_ms : c->window_ms;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------ */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void
 row_add(struct debounce_row *row, bool belongs, int64_t started_ms)
@@ -157,7 +158,7 @@ note_flapping(struct debounce *d, bool is_bad)
 		d->is_flapping = false;
 }
 
-/* --- deciding -------------------------------------------------------------------------------------- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 static bool
 is_critical_decided(const struct debounce *d, const struct debounce_config *c, int64_t now_ms)
@@ -246,7 +247,7 @@ debounce_forget(struct debounce *d, int64_t now_ms)
 	d->forgot_ms = now_ms;
 }
 
-/* --- when the next one begins ---------------------------------------------------------------------- */
+/* --- when the next one begins ----------------------------------------------------------------- */
 
 /* step, or less when the window of a row that decides ends before that. */
 static int64_t

@@ -1,18 +1,18 @@
 /*
- * debounce.h: from single results to a state: passing -> suspect -> failing -> recovering. Pure, with
- * the caller's monotonic clock; facts/checks of the design is where the defaults come from.
+ * debounce.h: from single results to a state: passing -> suspect -> failing -> recovering. Pure,
+ * with the caller's monotonic clock; facts/checks of the design is where the defaults come from.
  *
- * It becomes failing when `failures` bad results in a row span at least `window`, from the beginning of
- * the first to the end of the last, and passing again when `successes` good results in a row span at
- * least `success_window`. Only a change between passing and failing is an event. A bad result is any
- * but LEVEL_OK; the state says for itself how bad.
+ * It becomes failing when `failures` bad results in a row span at least `window`, from the
+ * beginning of the first to the end of the last, and passing again when `successes` good results in
+ * a row span at least `success_window`. Only a change between passing and failing is an event. A
+ * bad result is any but LEVEL_OK; the state says for itself how bad.
  *
- * A row ends with a result of the other kind, with debounce_forget(), and when nobody looked for longer
- * than two intervals and a window: what was seen before such a gap says nothing about now.
+ * A row ends with a result of the other kind, with debounce_forget(), and when nobody looked for
+ * longer than two intervals and a window: what was seen before such a gap says nothing about now.
  *
  * The window is there because a bad network looks like a dead server for as long as it is bad. A
- * refused connection does not: the server's own host said so, and lost packets cannot look like that.
- * So a row of nothing but refusals may have a window of its own, refused_window_ms.
+ * refused connection does not: the server's own host said so, and lost packets cannot look like
+ * that. So a row of nothing but refusals may have a window of its own, refused_window_ms.
  */
 #ifndef MODEL_DEBOUNCE_H
 #define MODEL_DEBOUNCE_H
@@ -58,16 +58,15 @@ struct debounce_row {
 struct debounce {
 	enum check_state state;
 	/*
-	 * Of the streak that led to failing: CRITICAL when enough of it was critical by itself, else
-	 * WARNING. A failing check can still become critical, or only a warning: that is an event, too.
-	 * OK while it is not failing.
+	 * Of the streak that led to failing: CRITICAL when enough of it was critical by itself,
+	 * else WARNING. A failing check can still become critical, or only a warning: that is an
+	 * event, too. OK while it is not failing.
 	 */
 	enum check_level level;
 	struct debounce_row bad, good, critical, refused;
-	struct debounce_row mild; /* not critical: good ones, too */
-	int64_t since_ms;         /* of this state */
-	int64_t
-	    decided_ms; /* of the last event between passing and failing: recovering and back is none */
+	struct debounce_row mild;     /* not critical: good ones, too */
+	int64_t since_ms;             /* of this state */
+	int64_t decided_ms;           /* when it last became failing or passing */
 	int64_t started_ms, ended_ms; /* of the last run */
 	int64_t forgot_ms;            /* runs that began before this are not counted */
 	uint32_t recent; /* the last DEBOUNCE_FLAP_RESULTS results, newest lowest, 1: bad */
@@ -88,7 +87,9 @@ void debounce_init(struct debounce *d, int64_t now_ms);
 /* One run that began at started_ms and ended at now_ms. UNKNOWN counts as a warning. */
 enum debounce_event debounce_feed(struct debounce *d, const struct debounce_config *c,
     enum check_level level, int64_t started_ms, int64_t now_ms);
-/* The same for a run that was refused the connection: critical, and told by the target's own host. */
+/*
+ * The same for a run that was refused the connection: critical, and told by the target's own host.
+ */
 enum debounce_event debounce_feed_refused(
     struct debounce *d, const struct debounce_config *c, int64_t started_ms, int64_t now_ms);
 /*
@@ -98,12 +99,14 @@ enum debounce_event debounce_feed_refused(
  */
 void debounce_forget(struct debounce *d, int64_t now_ms);
 /*
- * From the beginning of one run to the next: interval, or fast while a row decides, and less than that
- * where a run at the very end of a window decides sooner. Never two at once: a run that takes longer is
- * waited for.
+ * From the beginning of one run to the next: interval, or fast while a row decides, and less than
+ * that where a run at the very end of a window decides sooner. Never two at once: a run that takes
+ * longer is waited for.
  */
 int64_t debounce_interval_ms(const struct debounce *d, const struct debounce_config *c);
-/* A row is under way that may change the verdict: debounce_interval_ms() is to be kept to exactly. */
+/*
+ * A row is under way that may change the verdict: debounce_interval_ms() is to be kept to exactly.
+ */
 bool debounce_is_deciding(const struct debounce *d);
 /*
  * The longest time from a target's death to DEBOUNCE_FAILED (and from a failing warning's death to
@@ -111,13 +114,13 @@ bool debounce_is_deciding(const struct debounce *d);
  *
  *	interval + 5 % + max(window, (failures - 1) * max(fast, timeout)) + timeout
  *
- * The 5 % are the spread of the beginnings, which is part of the promise and so of the bound. Whatever
- * the run of the moment of death says, the next one begins after that at the latest.
+ * The 5 % are the spread of the beginnings, which is part of the promise and so of the bound.
+ * Whatever the run of the moment of death says, the next one begins after that at the latest.
  */
 int64_t debounce_bound_ms(const struct debounce_config *c);
 /*
- * The same for a death after which every connection is refused, each within fast:
- * interval + 5 % + max(refused window, (failures - 1) * fast) + fast. Never above debounce_bound_ms().
+ * The same for a death after which every connection is refused, each within fast: interval + 5 % +
+ * max(refused window, (failures - 1) * fast) + fast. Never above debounce_bound_ms().
  */
 int64_t debounce_bound_refused_ms(const struct debounce_config *c);
 

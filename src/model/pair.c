@@ -1,19 +1,19 @@
 /*
  * pair.c: what two servers and their verdicts mean for the pair that they are.
  *
- * What the servers themselves say comes first, and needs no debounce: a value that was read twice is no
- * jitter. Two writers is worse than anything that the verdicts could add, so it is asked first; then a
- * dead active; then the wrong writer and none; then the standby.
+ * What the servers themselves say comes first, and needs no debounce: a value that was read twice
+ * is no jitter. Two writers is worse than anything that the verdicts could add, so it is asked
+ * first; then a dead active; then the wrong writer and none; then the standby.
  *
- * The veto. A vantage may be cut off from a server that lives, and so may all of them. But the standby
- * sits elsewhere and listens to the active all the time: while it receives, the active lives. A busy
- * stream proves it at every read. An idle one proves nothing until a heartbeat was due and did not come,
- * and so a veto lasts for a heartbeat after the last growth that was seen. A thread that knows of
- * its loss (not running, or connecting) vetoes nothing; a killed server is proposed at once, one that
- * hangs after a heartbeat.
+ * The veto. A vantage may be cut off from a server that lives, and so may all of them. But the
+ * standby sits elsewhere and listens to the active all the time: while it receives, the active
+ * lives. A busy stream proves it at every read. An idle one proves nothing until a heartbeat was
+ * due and did not come, and so a veto lasts for a heartbeat after the last growth that was seen. A
+ * thread that knows of its loss (not running, or connecting) vetoes nothing; a killed server is
+ * proposed at once, one that hangs after a heartbeat.
  *
- * Both clocks are only used for ages: how long the active fails (wall clock, of opinions), how long the
- * standby received nothing (monotonic, of its views).
+ * Both clocks are only used for ages: how long the active fails (wall clock, of opinions), how long
+ * the standby received nothing (monotonic, of its views).
  */
 #include <stdio.h>
 
@@ -40,7 +40,7 @@ pair_trouble_name(enum pair_trouble t)
 	return (size_t)t < MEM_COUNT(trouble_names) ? trouble_names[t] : "unknown";
 }
 
-/* --- what was read --------------------------------------------------------------------------------- */
+/* --- what was read ---------------------------------------------------------------------------- */
 
 static uint64_t
 received_of(const struct server_view *view)
@@ -98,11 +98,12 @@ is_ill(const struct pair_member *m)
 	return m->verdict.state == STATE_FAILING || m->verdict.state == STATE_RECOVERING;
 }
 
-/* --- the veto -------------------------------------------------------------------------------------- */
+/* --- the veto --------------------------------------------------------------------------------- */
 
 /*
- * What the standby hears, or NULL: the source with the longest silence to wait for. Which of several is
- * the active cannot be told from here, so one that is lost may be the active's and vetoes nothing.
+ * What the standby hears, or NULL: the source with the longest silence to wait for. Which of
+ * several is the active cannot be told from here, so one that is lost may be the active's and
+ * vetoes nothing.
  */
 static const struct replication_view *
 heard_source(const struct pair_member *standby)
@@ -148,7 +149,7 @@ is_vetoed(const struct pair_member *active, const struct pair_member *standby, i
 	return true;
 }
 
-/* --- deciding -------------------------------------------------------------------------------------- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 struct pair {
 	const struct pair_member *members, *active;

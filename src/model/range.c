@@ -1,7 +1,8 @@
 /*
  * range.c: Nagios' ranges, read strictly. The plugins' own library reads with strtod() and does not
- * look at the rest: "10x" is 10 and "a:b" is 0:0, so that a typing error becomes a threshold that nobody
- * meant. Here it is an error. Taken are the forms of the guidelines and ":10", as that library does.
+ * look at the rest: "10x" is 10 and "a:b" is 0:0, so that a typing error becomes a threshold that
+ * nobody meant. Here it is an error. Taken are the forms of the guidelines and ":10", as that
+ * library does.
  *
  *	[@] [low:] [high]	low: a number or '~', 0 when not given; high: a number, open when not given
  */

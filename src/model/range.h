@@ -1,6 +1,6 @@
 /*
- * range.h: the ranges of the Nagios plugin guidelines, "10", "10:", "~:10", "10:20", "@10:20". A number
- * that the range catches raises the alarm: outside of it, or inside when it begins with '@'.
+ * range.h: the ranges of the Nagios plugin guidelines, "10", "10:", "~:10", "10:20", "@10:20". A
+ * number that the range catches raises the alarm: outside of it, or inside when it begins with '@'.
  */
 #ifndef MODEL_RANGE_H
 #define MODEL_RANGE_H

@@ -8,15 +8,18 @@
  *	   '-- turns of the loop 2 s apart --^       (from blind as well, and back to it)
  *
  * sight is made from two facts that know nothing of each other, held_until_ms and is_blind, by one
- * function; held covers blind, because what a stopped process thinks of its targets is worth nothing.
+ * function; held covers blind, because what a stopped process thinks of its targets is worth
+ * nothing.
  *
- * The end of blindness has a lower mark than its beginning: 30 % of loss would switch it on and off with
- * every second result. The limit of a minute is a choice between two wrongs. Without it, three dead
- * servers of ten are never reported, by any vantage, because all of them are blind; with it, trouble
- * on our own line of more than a minute is reported as theirs, unless gateway or Consul are silent, too.
+ * The end of blindness has a lower mark than its beginning: 30 % of loss would switch it on and off
+ * with every second result. The limit of a minute is a choice between two wrongs. Without it, three
+ * dead servers of ten are never reported, by any vantage, because all of them are blind; with it,
+ * trouble on our own line of more than a minute is reported as theirs, unless gateway or Consul are
+ * silent, too.
  *
- * Rejected: a guard over the classes of failure (only timeouts count): a switch that reboots refuses by
- * ICMP, a broken NAT resets. And a guard that knows racks: nobody keeps such a map up to date.
+ * Rejected: a guard over the classes of failure (only timeouts count): a switch that reboots
+ * refuses by ICMP, a broken NAT resets. And a guard that knows racks: nobody keeps such a map up to
+ * date.
  */
 #include "model/vantage.h"
 

@@ -8,16 +8,16 @@
  *   held     two turns of the loop were more than 2 s apart (a stopped process): what came in is
  *            dropped, verdicts are held for 30 s.
  *
- * Our gateway and Consul are things that we look at, too: each that is silent counts as one suspect more
- * (as long as a target is one). So a vantage with one target is blind when that one, the gateway and
- * Consul are silent together; a rule of targets alone could never make it blind.
+ * Our gateway and Consul are things that we look at, too: each that is silent counts as one suspect
+ * more (as long as a target is one). So a vantage with one target is blind when that one, the
+ * gateway and Consul are silent together; a rule of targets alone could never make it blind.
  *
  * Blind ends when fewer than half of that number are still bad. It also ends after a minute, if the
- * gateway and Consul answer all the while: then it is not us, a whole rack is gone, and somebody has
- * to hear of it. The guard is armed again once those targets are well or failing.
+ * gateway and Consul answer all the while: then it is not us, a whole rack is gone, and somebody
+ * has to hear of it. The guard is armed again once those targets are well or failing.
  *
- * Whoever feeds debounce: not while !vantage_may_judge(); debounce_forget() for all when that begins and
- * when it ends. Targets are noted all the time, or it would never end.
+ * Whoever feeds debounce: not while !vantage_may_judge(); debounce_forget() for all when that
+ * begins and when it ends. Targets are noted all the time, or it would never end.
  */
 #ifndef MODEL_VANTAGE_H
 #define MODEL_VANTAGE_H
@@ -71,8 +71,8 @@ struct vantage_target {
 };
 
 /*
- * is_bad: the result was critical. One that is only a warning came from the target: the way there is
- * well. is_failing: debounce says so, which is then no news.
+ * is_bad: the result was critical. One that is only a warning came from the target: the way there
+ * is well. is_failing: debounce says so, which is then no news.
  */
 void vantage_target_note(struct vantage_target *t, bool is_bad, bool is_failing, int64_t now_ms);
 bool vantage_target_is_suspect(

@@ -1,13 +1,14 @@
 /*
  * verdict.c: a majority of those who can see.
  *
- * Dead sessions and vantages that are blind or held do not count, neither for nor against: two who are
- * cut off must not outvote the third, and must not keep it from speaking. The votes are counted once;
- * everything else is read off the counts.
+ * Dead sessions and vantages that are blind or held do not count, neither for nor against: two who
+ * are cut off must not outvote the third, and must not keep it from speaking. The votes are counted
+ * once; everything else is read off the counts.
  *
- * Two questions have votes of their own. "Is it failing?" counts whoever has decided so, also while it
- * recovers. "Is it down?" counts only who sees it failing now, critically, in a class that is evidence:
- * three vantages with a timeout, a refusal and a wrong password are no majority for a failover.
+ * Two questions have votes of their own. "Is it failing?" counts whoever has decided so, also while
+ * it recovers. "Is it down?" counts only who sees it failing now, critically, in a class that is
+ * evidence: three vantages with a timeout, a refusal and a wrong password are no majority for a
+ * failover.
  */
 #include "model/verdict.h"
 

@@ -28,9 +28,9 @@ struct opinion {
 
 struct verdict {
 	/*
-	 * Of the majority: failing (or recovering, when most of those recover). Suspect when at least half
-	 * see something bad without a majority for failing. Else passing, also when nobody can tell: then
-	 * level is LEVEL_UNKNOWN.
+	 * Of the majority: failing (or recovering, when most of those recover). Suspect when at
+	 * least half see something bad without a majority for failing. Else passing, also when
+	 * nobody can tell: then level is LEVEL_UNKNOWN.
 	 */
 	enum check_state state;
 	enum check_level level;
@@ -44,7 +44,7 @@ struct verdict {
 
 void verdict_of(const struct opinion *opinions, size_t count, struct verdict *out);
 
-/* --- a pair ---------------------------------------------------------------------------------------- */
+/* --- a pair ----------------------------------------------------------------------------------- */
 
 enum pair_trouble {
 	PAIR_FINE,
@@ -73,8 +73,8 @@ struct pair_member {
 };
 
 /*
- * Notes a run of the member's check: what it saw (seen_ms is set), which stays the caller's and has to
- * live as long as it is the last one; NULL: it did not answer, the last view stays.
+ * Notes a run of the member's check: what it saw (seen_ms is set), which stays the caller's and has
+ * to live as long as it is the last one; NULL: it did not answer, the last view stays.
  */
 void pair_member_saw(struct pair_member *m, const struct server_view *view);
 
@@ -87,12 +87,13 @@ struct pair_state {
 };
 
 /*
- * Two writers seen by two reads in a row, or none, is critical at once: no debounce. Both reads are from
- * after a flip: what was right before it is wrong after it.
+ * Two writers seen by two reads in a row, or none, is critical at once: no debounce. Both reads are
+ * from after a flip: what was right before it is wrong after it.
  *
  * A standby whose replication runs and that has received something from the active since that one
- * began to fail, or whose heartbeat is not due yet, vetoes (facts/checks.md: orchestrator's rule). Not
- * against a server that says for itself that it takes no writes: that is no question of the way there.
+ * began to fail, or whose heartbeat is not due yet, vetoes (facts/checks.md: orchestrator's rule).
+ * Not against a server that says for itself that it takes no writes: that is no question of the way
+ * there.
  *
  * now_ms: wall clock, as opinions have it.
  */

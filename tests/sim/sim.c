@@ -1,10 +1,10 @@
 /*
- * sim.c: turn by turn, a quarter of a second each. The ends of probes wait in a wheel of turns, so that
- * a turn costs what happens in it and 30 days of 100 targets take seconds.
+ * sim.c: turn by turn, a quarter of a second each. The ends of probes wait in a wheel of turns, so
+ * that a turn costs what happens in it and 30 days of 100 targets take seconds.
  *
- * A probe's outcome is known when it begins (trouble and deaths are drawn ahead), and debounce is told at
- * the turn in which it ends, with its exact times. Rejected: a jump over quiet times by drawing the next
- * loss; it is faster and would be a second model of the scheduler.
+ * A probe's outcome is known when it begins (trouble and deaths are drawn ahead), and debounce is
+ * told at the turn in which it ends, with its exact times. Rejected: a jump over quiet times by
+ * drawing the next loss; it is faster and would be a second model of the scheduler.
  */
 #include "sim.h"
 
@@ -73,7 +73,7 @@ struct sim {
 	size_t found_count, found_cap;
 };
 
-/* --- chance ---------------------------------------------------------------------------------------- */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 /* xorshift64* (Vigna): fast, and good enough for losses */
 static double
@@ -138,7 +138,7 @@ is_troubled(const struct eye *eye, int target, int64_t at_ms)
 	return false;
 }
 
-/* --- truth ----------------------------------------------------------------------------------------- */
+/* --- truth ------------------------------------------------------------------------------------ */
 
 static void
 next_death(struct sim *s, struct truth *t, int64_t from_ms)
@@ -164,8 +164,8 @@ is_excused(const struct sim *s, int64_t since_ms)
 }
 
 /*
- * A verdict became failing at at_ms. One that follows a death already found belongs to the same story: it
- * went back and forth while it recovered and the majority changed.
+ * A verdict became failing at at_ms. One that follows a death already found belongs to the same
+ * story: it went back and forth while it recovered and the majority changed.
  */
 static void
 found(struct sim *s, struct truth *t, int64_t at_ms)
@@ -212,7 +212,7 @@ end_of_story(struct sim *s, struct truth *t)
 	next_death(s, t, s->now_ms);
 }
 
-/* --- one probe ------------------------------------------------------------------------------------- */
+/* --- one probe -------------------------------------------------------------------------------- */
 
 static void
 put_into_wheel(struct sim *s, struct eye *eye, int target)
@@ -265,7 +265,7 @@ start_next(struct sim *s, struct eye *eye, int target)
 	start_probe(s, eye, target, at_ms);
 }
 
-/* --- what is made of it ---------------------------------------------------------------------------- */
+/* --- what is made of it ----------------------------------------------------------------------- */
 
 static void
 judge(struct sim *s, int target, int64_t at_ms)
@@ -370,7 +370,7 @@ turn(struct sim *s, struct eye *eye)
 	}
 }
 
-/* --- spans of time --------------------------------------------------------------------------------- */
+/* --- spans of time ---------------------------------------------------------------------------- */
 
 static void
 play(struct sim *s, int64_t from_ms, int64_t until_ms)

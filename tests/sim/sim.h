@@ -1,6 +1,7 @@
 /*
- * sim.h: vantages that watch targets over days, in a moment: the code of src/model/ (debounce, vantage,
- * verdict) on a made-up network. bench/debounce prints the tables, tests/unit/test_simulation asserts.
+ * sim.h: vantages that watch targets over days, in a moment: the code of src/model/ (debounce,
+ * vantage, verdict) on a made-up network. bench/debounce prints the tables,
+ * tests/unit/test_simulation asserts.
  *
  * The model. All of it is an assumption; what was measured is what the strategies make of it.
  *   - Every target is probed by every vantage at the pace that debounce asks for, the spread of 5 % drawn
@@ -34,8 +35,8 @@ struct sim_model {
 	double deaths_a_day; /* a target */
 	int local_percent;
 	/*
-	 * Only from half a minute before a trouble to two after it, each time from the beginning: for
-	 * years in seconds, where nothing else can raise an alarm. Without deaths.
+	 * Only from half a minute before a trouble to two after it, each time from the beginning:
+	 * for years in seconds, where nothing else can raise an alarm. Without deaths.
 	 */
 	bool is_sparse;
 };
@@ -54,9 +55,8 @@ struct sim_result {
 	double alarms_day; /* of these in a day */
 	long again;        /* called failing once more after a death that was found */
 	long deaths, missed;
-	long late; /* found, but after the bound */
-	long
-	    excused; /* late or missed while more than half of the vantages were in doubt: no promise */
+	long late;    /* found, but after the bound */
+	long excused; /* late or missed, but more than half of the vantages were in doubt */
 	int64_t p50_ms, max_ms; /* of the others */
 	int64_t bound_ms;
 	long probes;

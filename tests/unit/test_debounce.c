@@ -1,6 +1,7 @@
 /*
- * test_debounce.c: model/debounce.c on a clock of its own: cases, then random results against a naive
- * judge that reads its whole history at every result, then the bound for random configurations.
+ * test_debounce.c: model/debounce.c on a clock of its own: cases, then random results against a
+ * naive judge that reads its whole history at every result, then the bound for random
+ * configurations.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,10 @@
 
 static const struct debounce_config *const defaults = &debounce_defaults;
 
-/* Feeds count results, each taking took_ms, as often as debounce asks for; *t is the next beginning. */
+/*
+ * Feeds count results, each taking took_ms, as often as debounce asks for; *t is the next
+ * beginning.
+ */
 static enum debounce_event
 feed_many(struct debounce *d, const struct debounce_config *c, enum check_level level, int count,
     int64_t took_ms, int64_t *t)
@@ -272,7 +276,7 @@ test_names(void **state)
 	assert_string_equal(check_level_name(LEVEL_CRITICAL), "critical");
 }
 
-/* --- random results against a naive judge ---------------------------------------------------------- */
+/* --- random results against a naive judge ----------------------------------------------------- */
 
 #define HISTORY 400
 
@@ -427,7 +431,7 @@ test_random_follows_the_rule(void **state)
 	assert_true(events > 10000);
 }
 
-/* --- the bound ------------------------------------------------------------------------------------- */
+/* --- the bound -------------------------------------------------------------------------------- */
 
 enum death { REFUSES, HANGS, VARIES };
 

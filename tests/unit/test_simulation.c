@@ -1,7 +1,7 @@
 /*
- * test_simulation.c: the short form of bench/debounce, with fixed seeds: the page's table is what our
- * code makes of its model; every death is found within the printed bound; with three vantages and
- * the guard there is no false alarm, also with the short window.
+ * test_simulation.c: the short form of bench/debounce, with fixed seeds: the page's table is what
+ * our code makes of its model; every death is found within the printed bound; with three vantages
+ * and the guard there is no false alarm, also with the short window.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,8 +29,8 @@
 	}
 
 /*
- * Alarms a day. The page's sample has 180 troubles, of which W = 20 s leaves ten: a third is within its
- * own noise; ours has 600.
+ * Alarms a day. The page's sample has 180 troubles, of which W = 20 s leaves ten: a third is within
+ * its own noise; ours has 600.
  */
 static void
 test_page(void **state)

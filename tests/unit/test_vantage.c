@@ -49,7 +49,9 @@ test_score(void **state)
 	assert_int_equal(v.score, 0);
 }
 
-/* A small vantage must not stretch its timeouts for a single dead target: the bound is for score 0. */
+/*
+ * A small vantage must not stretch its timeouts for a single dead target: the bound is for score 0.
+ */
 static void
 test_one_suspect_is_no_doubt(void **state)
 {
@@ -234,8 +236,8 @@ test_targets(void **state)
 }
 
 /*
- * A vantage of ten, as the checker runs it: all bad, held back; after a minute seven are dead indeed
- * and become failing; then three of the rest, which is news.
+ * A vantage of ten, as the checker runs it: all bad, held back; after a minute seven are dead
+ * indeed and become failing; then three of the rest, which is news.
  */
 static void
 test_whole_story(void **state)

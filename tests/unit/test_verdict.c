@@ -122,7 +122,10 @@ test_who_counts(void **state)
 	assert_string_equal(v.text, "no vantage");
 }
 
-/* One sees it hang, one is refused, one has a wrong password: failing, and how badly counts by heads. */
+/*
+ * One sees it hang, one is refused, one has a wrong password: failing, and how badly counts by
+ * heads.
+ */
 static void
 test_classes_by_heads(void **state)
 {
@@ -192,7 +195,7 @@ test_random_juries(void **state)
 	}
 }
 
-/* --- pairs ----------------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------ */
 
 struct duo {
 	struct pair_member m[2]; /* db3, active; db4, standby */
@@ -430,7 +433,10 @@ test_veto(void **state)
 	assert_true(d.state.is_proposed);
 }
 
-/* It replicates from a third server as well, which lives: that proves nothing of the one that is lost. */
+/*
+ * It replicates from a third server as well, which lives: that proves nothing of the one that is
+ * lost.
+ */
 static void
 test_veto_of_many_sources(void **state)
 {
@@ -477,7 +483,10 @@ test_veto_without_heartbeat(void **state)
 	assert_true(d.state.is_proposed);
 }
 
-/* A full disk is told by the server itself: the replication runs on, and it is proposed all the same. */
+/*
+ * A full disk is told by the server itself: the replication runs on, and it is proposed all the
+ * same.
+ */
 static void
 test_disk_full_is_not_vetoed(void **state)
 {
