@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How fast a flip travels, and what it costs: pointsmand against the floor, in the same run.
 
-For 100, 1,000 and 10,000 names (a tenth as many nodes), the two take turns in blocks of flips, so that
-whatever the machine does to one it does to the other. Measured from before the PUT leaves this process
+For 100, 1,000 and 10,000 names (a tenth as many nodes), each of the two keeps names of its own in one
+Consul, and they take turns flip by flip, so that whatever the machine does to one it does to the other.
+Measured from before the PUT leaves this process
 to the rename of the file that has the new line, seen through inotify, and to dnsmasq answering with the
 new address. Then a burst, an idle minute, the memory, and starts from nothing.
 
@@ -34,8 +35,8 @@ from lib.proc import Process, Procs, wait_for         # noqa: E402
 from lib.watch import Watch                           # noqa: E402
 
 DOMAIN = "service.consul"
-BLOCK = 30           # flips before the other one has its turn
-PAUSE = 0.35         # above settle-max: every flip is the first change of a quiet time
+PAUSE = 0.2          # between two flips; twice that is above settle-max: each is the first of a quiet time
+WARM_UP = 2          # flips that do not count
 BURST = 200
 
 # What issue "How fast" allows: ratios against the floor, or absolute.
@@ -50,16 +51,17 @@ COLD_RATIO = {10000: 4.0}
 class Contestant:
     """One that keeps a file: its directory, its dnsmasq, its process."""
 
-    def __init__(self, procs, kind, server, root):
-        self.procs, self.kind, self.server, self.root = procs, kind, server, root
-        self.dir = os.path.join(procs.dir, kind + "-" + root.strip("/"))
+    def __init__(self, procs, kind, server, size, names):
+        self.procs, self.kind, self.server, self.names = procs, kind, server, dict(names)
+        self.root = "b%d-%s/" % (size, kind)
+        self.dir = os.path.join(procs.dir, self.root.strip("/"))
         os.mkdir(self.dir)
         os.chmod(self.dir, 0o755)
         self.file = os.path.join(self.dir, "hosts")
         self.dnsmasq = Dnsmasq(procs, self.file, name="dnsmasq-" + kind).start()
         self.watch = Watch(self.dir)
         self.process = None
-        self.to_file, self.to_served, self.cpu, self.flips = [], [], 0.0, 0
+        self.to_file, self.to_served = [], []
 
     def make(self, address=None, port=None, proven=True):
         """The process, not started."""
@@ -167,61 +169,53 @@ class Bench:
         print("  %-34s %7s %9s %9s %-5s %6s  %-11s" % (
             "", "names", "floor", "agent", "", "x", "limit"))
 
-    def seed(self, server, root, size):
+    def seed(self, server, size):
+        """The nodes, and the names with their nodes, for each of both."""
         nodes = {"n%d" % i: "10.%d.%d.%d" % (i >> 16 & 255, i >> 8 & 255, i & 255)
                  for i in range(1, size // 10 + 1)}
         for node, address in nodes.items():
             server.api.register(node, address)
         names = {"name-%05d" % i: "n%d" % (i % len(nodes) + 1) for i in range(size)}
-        pairs = {root + "names/" + n: v for n, v in names.items()}
-        server.api.put_all(pairs)
-        # Not at once: the floor would render a line for it that nobody asks for, all the same.
-        server.api.put(root + "names/.pointsman", '{"cluster":"00000000-0000-4000-8000-000000000000"}')
-        return names, nodes
+        both = {kind: Contestant(self.procs, kind, server, size, names) for kind in self.kinds}
+        for to in both.values():
+            server.api.put_all({to.root + "names/" + n: v for n, v in names.items()})
+            # Not at once: the floor would render a line for it that nobody asks for, all the same.
+            server.api.put(to.root + "names/.pointsman",
+                           '{"cluster":"00000000-0000-4000-8000-000000000000"}')
+        return nodes, both
 
     def size(self, size):
         server = Consul(self.procs, "consul-%d" % size).start()
-        root = "b%d/" % size
-        names, nodes = self.seed(server, root, size)
-        both = {kind: Contestant(self.procs, kind, server, root) for kind in self.kinds}
+        nodes, both = self.seed(server, size)
         self.cold(size, both)
-        self.flips(size, server, root, names, nodes, both)
-        self.burst(size, server, root, names, nodes, both)
+        self.flips(size, server, nodes, both)
+        self.burst(size, server, nodes, both)
         if self.args.idle and "agent" in both:
             self.idle(size, server, both["agent"])
         for c in both.values():
             c.dnsmasq.kill()
         server.terminate(20)
 
-    def turns(self):
-        """Who flips how often, in turns."""
-        left = self.args.flips
-        while left > 0:
-            for kind in self.kinds:
-                yield kind, min(BLOCK, left)
-            left -= BLOCK
-
-    def flips(self, size, server, root, names, nodes, both):
+    def flips(self, size, server, nodes, both):
         chance = random.Random(size)
         sock = connect(server)
-        ordered = sorted(names)
-        for kind, count in self.turns():
-            to = both[kind]
+        for to in both.values():
             to.start()
-            for i in range(count + 2):
-                name = chance.choice(ordered)
-                node = chance.choice([n for n in nodes if n != names[name]][:50])
-                if i == 2:  # two to warm up
-                    cpu = to.process.cpu_seconds()
-                to_file, to_served = flip(server, sock, to, "%snames/%s" % (root, name), name, node,
+        for i in range(WARM_UP + self.args.flips):
+            for to in both.values():
+                if i == WARM_UP:
+                    to.cpu = to.process.cpu_seconds()
+                name = chance.choice(sorted(to.names))
+                node = chance.choice([n for n in nodes if n != to.names[name]][:50])
+                to_file, to_served = flip(server, sock, to, "%snames/%s" % (to.root, name), name, node,
                                           nodes[node])
-                names[name] = node
-                if i >= 2:
+                to.names[name] = node
+                if i >= WARM_UP:
                     to.to_file.append(to_file * 1000)
                     to.to_served.append(to_served * 1000)
                 time.sleep(PAUSE)
-            to.cpu += to.process.cpu_seconds() - cpu
-            to.flips += count
+        for to in both.values():
+            to.cpu = to.process.cpu_seconds() - to.cpu
             to.rss = to.process.status_kb("VmRSS") / 1024
             to.anon = to.process.status_kb("RssAnon") / 1024
             to.stop()
@@ -241,20 +235,19 @@ class Bench:
             served = both_of(lambda c: percentile(c.to_served, share))
             self.row("PUT to dnsmasq's answer, " + name, size, *served, "ms",
                      ratio=allowed / served[0])
-        self.row("CPU of 100 flips", size, *both_of(lambda c: c.cpu / c.flips * 100), "s",
+        self.row("CPU of 100 flips", size, *both_of(lambda c: c.cpu / self.args.flips * 100), "s",
                  ratio=CPU_RATIO.get(size))
         self.row("resident", size, *both_of(lambda c: c.rss), "MB", most=RSS_MB.get(size))
         self.row("of which private (RssAnon)", size, *both_of(lambda c: c.anon), "MB",
                  most=ANON_MB.get(size))
 
-    def burst(self, size, server, root, names, nodes, both):
+    def burst(self, size, server, nodes, both):
         """200 PUTs over one connection, one after the other, and over eight at once."""
-        ordered, all_nodes = sorted(names), sorted(nodes)
         for width in (1, 8):
             seen = {}
             for kind, to in both.items():
                 to.start()
-                versions, last_ms, took = self.one_burst(server, to, root, ordered, all_nodes, nodes, width)
+                versions, last_ms, took = self.one_burst(server, to, nodes, width)
                 seen[kind] = (versions, last_ms)
                 to.stop()
             label = "burst of %d PUTs (%d at a time, %.1f s)" % (BURST, width, took)
@@ -262,7 +255,8 @@ class Bench:
             self.row(label, size, seen["floor"][0], ours[0], "files", most=3)
             self.row("  the last state after", size, seen["floor"][1], ours[1], "ms", most=300)
 
-    def one_burst(self, server, to, root, ordered, all_nodes, nodes, width):
+    def one_burst(self, server, to, nodes, width):
+        ordered, all_nodes = sorted(to.names), sorted(nodes)
         socks = [connect(server) for _ in range(width)]
         last = {}
         began = time.monotonic()
@@ -273,7 +267,7 @@ class Bench:
                 node = all_nodes[(i + j + (i // 100) * 3 + random.randrange(len(all_nodes))) %
                                  len(all_nodes)]
                 last[name] = node
-                sock.sendall(put_request(server, "%snames/%s" % (root, name), node))
+                sock.sendall(put_request(server, "%snames/%s" % (to.root, name), node))
             for sock in socks[:min(width, BURST - i)]:
                 read_true(sock)
         ended = time.monotonic()
@@ -360,8 +354,8 @@ def main():
     os.chmod(base, 0o755)
     procs = Procs(base)
     bench = Bench(args, procs)
-    print("%d flips a cell, in turns of %d, %.2f s apart; one Consul server, on disk, loopback" % (
-        args.flips, BLOCK, PAUSE))
+    print("%d flips a cell, in turns, %.2f s apart; one Consul server, on disk, loopback" % (
+        args.flips, PAUSE))
     bench.header()
     try:
         for size in sizes:
