@@ -11,6 +11,7 @@
 #include "../fake/fake_peer.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "certificates.h"
 #include "model/server_view.h"
 #include "redis_server.h"
 
@@ -299,6 +300,62 @@ test_accounts(void **state)
 	redis_server_stop(s);
 }
 
+/* TLS by the check's own key, by the option file, and refused. */
+static void
+test_tls(void **state)
+{
+	struct fixture *f = *state;
+	char *dir = certificates_make(), *ca = mem_printf("%s/ca.pem", dir),
+	     *other = mem_printf("%s/other.pem", dir), *path,
+	     *config = mem_printf("port 0\ntls-port @PORT@\nsave \"\"\ntls-auth-clients no\n"
+				  "tls-cert-file %s/cert.pem\ntls-key-file %s/key.pem\n"
+				  "tls-ca-cert-file %s/ca.pem",
+		 dir, dir, dir);
+	struct redis_server *s = redis_server_start(config);
+	struct check_spec spec = { .type = (char *)"redis",
+		.target = (char *)"cache.test:1",
+		.is_tls = true,
+		.ca_file = ca };
+	FILE *file;
+
+	expect(f, &spec, s, CHECK_ROLE_ANY, CHECK_OK, "master");
+	spec.ca_file = other;
+	expect(f, &spec, s, CHECK_ROLE_ANY, CHECK_TLS, "certificate");
+	spec.ca_file = ca;
+	spec.host = (char *)"db.test";
+	expect(f, &spec, s, CHECK_ROLE_ANY, CHECK_TLS, "hostname mismatch");
+	/* In the clear Redis waits for the end of a line: as a server that hangs. */
+	{
+		struct check_result r =
+		    probe_once(f->loop, &spec, redis_server_port(master), CHECK_ROLE_ANY, LIMIT_MS);
+
+		assert_found(&r, CHECK_TIMEOUT, "no TLS handshake within");
+	}
+
+	/* The file names an authority, so that is verified, and not the name. */
+	path = mem_printf("%s/tls.cnf", dir);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "[pointsman]\nssl-ca = %s\n", ca);
+	fclose(file);
+	assert_int_equal(0, chmod(path, 0600));
+	spec.is_tls = false;
+	spec.ca_file = NULL;
+	spec.credentials = path;
+	expect(f, &spec, s, CHECK_ROLE_ANY, CHECK_OK, "master");
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "[pointsman]\nssl-ca = %s\nssl-verify-server-cert\n", ca);
+	fclose(file);
+	expect(f, &spec, s, CHECK_ROLE_ANY, CHECK_TLS, "hostname mismatch");
+	redis_server_stop(s);
+	certificates_remove(dir);
+	free(ca);
+	free(other);
+	free(path);
+	free(config);
+}
+
 /* A password that changes takes effect with the next connection, without a reload. */
 static void
 test_password_changes(void **state)
@@ -501,6 +558,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refuses_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_password_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_that_are_none, setup, teardown),

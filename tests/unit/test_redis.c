@@ -5,7 +5,10 @@
 
 #include "io_test.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -283,6 +286,67 @@ test_killed(void **state)
 	assert_false(redis_is_open(f->redis));
 }
 
+struct heard {
+	int opened, ended;
+	enum fault fault;
+	char text[64];
+};
+
+static void
+heard_opened(void *arg)
+{
+	((struct heard *)arg)->opened++;
+}
+
+static void
+heard_arrived(const char *data, size_t len, void *arg)
+{
+	strncat(((struct heard *)arg)->text, data, len);
+}
+
+static void
+heard_ended(enum fault fault, const struct err *e, void *arg)
+{
+	struct heard *h = arg;
+
+	assert_int_equal(fault_code(fault), e->code);
+	h->fault = fault;
+	h->ended++;
+}
+
+/* Our write fails, for the peer is gone; what it said before is heard all the same. */
+static void
+test_last_words(void **state)
+{
+	struct fixture *f = *state;
+	static const struct stream_events events = { heard_opened, heard_arrived, heard_ended };
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
+	struct heard heard = { 0 };
+	struct endpoint to;
+	struct stream *s;
+
+	assert_int_equal(0, bind(listener, (struct sockaddr *)&in, len));
+	assert_int_equal(0, listen(listener, 1));
+	assert_int_equal(0, getsockname(listener, (struct sockaddr *)&in, &len));
+	endpoint_of(ntohs(in.sin_port), &to);
+	s = stream_open(f->loop, &to, NULL, &events, &heard);
+	assert_true(io_test_wait(f->loop, &heard.opened, 1, AMPLE_MS));
+	peer = accept(listener, NULL, NULL);
+	assert_int_equal(6, write(peer, "enough", 6));
+	assert_int_equal(0, setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+	close(peer);
+	stream_write(s, "PING", 4);
+	assert_true(io_test_wait(f->loop, &heard.ended, 1, AMPLE_MS));
+	assert_string_equal("enough", heard.text);
+	assert_int_equal(FAULT_RESET, heard.fault);
+	stream_close(s);
+	close(listener);
+}
+
 /* A connection that was closed while nobody waited is opened again without a word. */
 static void
 test_closed_while_idle(void **state)
@@ -541,6 +605,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_closed_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_while_idle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_password, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_that_are_none, setup, teardown),
