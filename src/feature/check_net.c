@@ -68,7 +68,7 @@ check_net_tls(const struct check_spec *s, const struct credentials *c, char host
 		out->ca_file = c->ssl_ca;
 		out->cert_file = c->ssl_cert;
 		out->key_file = c->ssl_key;
-		/* As MySQL's programs: an authority that is named is asked, the name only on demand. */
+		/* An authority that is named is asked; the name as the file says. */
 		out->is_verified = c->ssl_ca != NULL || c->is_verified;
 		out->is_name_verified = c->is_verified;
 	}
