@@ -139,8 +139,10 @@ test_child(void **state)
 	struct file_stat_result r = { 0 };
 
 	write_file(f->path, 77, 50);
-	assert_true(file_stat_cached(f->path, &r));
-	assert_int_equal(77, r.size);
+	if (!io_test_is_valgrind()) { /* which has no openat2 */
+		assert_true(file_stat_cached(f->path, &r));
+		assert_int_equal(77, r.size);
+	}
 	assert_false(file_stat_cached("/proc/self/status", &r));
 	assert_int_equal(CHECK_OK, run("/proc/self/status", "size", NULL, NULL).class);
 	assert_int_equal(CHECK_MISSING, run("/proc/1/nothing-here", NULL, NULL, NULL).class);
