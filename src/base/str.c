@@ -206,6 +206,21 @@ str_printable(char *out, size_t size, const void *data, size_t len)
 	return out;
 }
 
+void
+str_copy_printable(char *out, size_t size, const char *text)
+{
+	struct str s = STR_INIT;
+	size_t len;
+
+	str_add_printable(&s, text, strlen(text), size);
+	len = s.len < size ? s.len : size - 1;
+	while (len < s.len && len > 0 && ((unsigned char)s.data[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(out, str_text(&s), len);
+	out[len] = '\0';
+	str_clear(&s);
+}
+
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -42,6 +42,11 @@ void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf,
 void str_add_printable(struct str *s, const void *data, size_t len, size_t max);
 /* The same into a caller's buffer, always NUL-terminated; returns out. */
 char *str_printable(char *out, size_t size, const void *data, size_t len);
+/*
+ * All of a text that fits, without "...". Cut at the end of a character: half of one is no valid UTF-8,
+ * and JSON refuses it.
+ */
+void str_copy_printable(char *out, size_t size, const char *text);
 #define STR_SHOW_MAX 80 /* how much of a foreign value a message shows */
 
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms). */

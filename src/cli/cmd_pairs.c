@@ -80,6 +80,14 @@ out:
 
 /* --- text ------------------------------------------------------------------------------------------ */
 
+static enum mark
+member_mark(const json_t *member)
+{
+	const json_t *verdict = json_object_get(member, "verdict");
+
+	return check_row_mark(json_is_object(verdict) ? verdict : member);
+}
+
 /* The lag of the first source; "STOP" when it does not follow. */
 static void
 lag_cell(struct table *t, const json_t *view)
@@ -104,7 +112,7 @@ add_member(struct table *t, const json_t *pair, const json_t *member)
 	const json_t *view = json_object_get(member, "view");
 	bool is_known = json_is_object(view) && json_get_bool(view, "fresh", false);
 
-	table_row(t, check_row_mark(member));
+	table_row(t, member_mark(member));
 	table_cell(t, "%s", SHOWN(json_get_string(pair, "name", "?")));
 	table_cell(t, "%s", SHOWN(json_get_string(member, "node", "?")));
 	table_cell(t, "%s", json_get_string(member, "role", "?"));

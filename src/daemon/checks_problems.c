@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "daemon/agent.h"
@@ -34,6 +35,25 @@ collect_check(const struct checks *c, const struct check *k, struct problems *p)
 	free(todo);
 }
 
+static bool
+is_told(const struct pair_state *s)
+{
+	return s->trouble != PAIR_FINE && s->trouble != PAIR_UNKNOWN;
+}
+
+/* One cause is one problem: when a server dies, the other cannot follow it either. */
+static bool
+is_told_by_pair(const struct checks *c, const struct check *k)
+{
+	for (size_t i = 0; k->spec.pair != NULL && i < pair_watch_count(c->pairs); i++) {
+		const struct pair_report *r = pair_watch_at(c->pairs, i);
+
+		if (strcmp(r->config->name, k->spec.pair) == 0)
+			return is_told(&r->state);
+	}
+	return false;
+}
+
 static void
 collect_failing(const struct checks *c, struct problems *p)
 {
@@ -42,7 +62,8 @@ collect_failing(const struct checks *c, struct problems *p)
 	for (size_t i = 0; i < checker_count(c->checker); i++) {
 		const struct check *k = checker_at(c->checker, i);
 
-		if (!is_failing(k->debounce.state) || checks_mute_of(c, k) != NULL)
+		if (!is_failing(k->debounce.state) || checks_mute_of(c, k) != NULL ||
+		    is_told_by_pair(c, k))
 			continue;
 		if (shown++ < PROBLEMS_OF_A_KIND)
 			collect_check(c, k, p);
@@ -54,22 +75,34 @@ collect_failing(const struct checks *c, struct problems *p)
 		    "what they check does not do its work", "pointsman checks");
 }
 
-static bool
-is_told(const struct pair_state *s)
-{
-	return s->trouble != PAIR_FINE && s->trouble != PAIR_UNKNOWN;
-}
-
-/* The command is ours: what stands in the KV anybody may have written. */
+/* Built from what we see: what stands in the KV anybody may have written. */
 static void
-collect_proposal(const struct pair_report *r, struct problems *p)
+collect_proposal(const struct checks *c, const struct pair_report *r, struct problems *p)
 {
+	json_t *proposal = checks_proposal(c, r);
 	struct str command = STR_INIT;
 
 	checks_add_command(&command, r);
-	problems_add(p, true, mem_printf("a failover of %s is proposed", r->config->name),
-	    "its active server is ill; nothing moves without a person", str_text(&command));
+	problems_add(p, true,
+	    mem_printf("pair %s: %s; a failover is proposed", r->config->name, r->state.text),
+	    json_get_string(
+		json_object_get(proposal, "lost"), "text", "nothing moves without a person"),
+	    str_text(&command));
+	json_decref(proposal);
 	str_clear(&command);
+}
+
+static void
+collect_trouble(const struct pair_report *r, struct problems *p)
+{
+	const struct pair_state *s = &r->state;
+
+	problems_add(p, s->level == LEVEL_CRITICAL,
+	    mem_printf("pair %s (%s): %s", r->config->name, pair_trouble_name(s->trouble), s->text),
+	    s->veto[0] != '\0' ? s->veto
+			       : "exactly one server must take writes, and the other be able to "
+				 "take over",
+	    "pointsman pairs");
 }
 
 static void
@@ -77,20 +110,13 @@ collect_pairs(const struct checks *c, struct problems *p)
 {
 	for (size_t i = 0; i < pair_watch_count(c->pairs); i++) {
 		const struct pair_report *r = pair_watch_at(c->pairs, i);
-		const char *name = r->config->name;
 
-		if (checks_mute(c, name) != NULL)
+		if (checks_mute(c, r->config->name) != NULL || !is_told(&r->state))
 			continue;
-		if (is_told(&r->state))
-			problems_add(p, r->state.level == LEVEL_CRITICAL,
-			    mem_printf("pair %s (%s): %s", name,
-				pair_trouble_name(r->state.trouble), r->state.text),
-			    r->state.veto[0] != '\0' ? r->state.veto
-						     : "exactly one server must take writes, and "
-						       "the other be able to take over",
-			    "pointsman pairs");
 		if (c->propose != NULL && propose_standing(c->propose, i) != NULL)
-			collect_proposal(r, p);
+			collect_proposal(c, r, p);
+		else
+			collect_trouble(r, p);
 	}
 }
 

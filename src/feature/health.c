@@ -196,7 +196,7 @@ read_text(struct reader *r, const char *key, char *out, size_t size)
 {
 	const char *text = read_string(r, key);
 
-	str_printable(out, size, text, strlen(text));
+	str_copy_printable(out, size, text);
 }
 
 static int64_t

@@ -105,22 +105,6 @@ check_result_clear(struct check_result *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* Cut at the end of a character: half of one is no valid UTF-8, and JSON refuses it. */
-static void
-copy_printable(char *out, size_t size, const char *text)
-{
-	struct str s = STR_INIT;
-	size_t len;
-
-	str_add_printable(&s, text, strlen(text), size);
-	len = s.len < size ? s.len : size - 1;
-	while (len < s.len && len > 0 && ((unsigned char)s.data[len] & 0xc0) == 0x80)
-		len--;
-	memcpy(out, str_text(&s), len);
-	out[len] = '\0';
-	str_clear(&s);
-}
-
 void
 check_result_number(struct check_result *r, const char *label, double value, const char *unit,
     const struct range *warning, const struct range *critical)
@@ -131,8 +115,8 @@ check_result_number(struct check_result *r, const char *label, double value, con
 		return;
 	n = &r->numbers[r->number_count++];
 	*n = (struct check_number){ .value = value };
-	copy_printable(n->label, sizeof(n->label), label);
-	copy_printable(n->unit, sizeof(n->unit), unit);
+	str_copy_printable(n->label, sizeof(n->label), label);
+	str_copy_printable(n->unit, sizeof(n->unit), unit);
 	if (warning != NULL)
 		n->warning = *warning;
 	if (critical != NULL)
@@ -149,5 +133,5 @@ check_result_set(struct check_result *r, enum check_class c, const char *format,
 	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
 	r->class = c;
-	copy_printable(r->text, sizeof(r->text), raw);
+	str_copy_printable(r->text, sizeof(r->text), raw);
 }
