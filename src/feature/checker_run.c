@@ -54,7 +54,8 @@ take_numbers(struct check *k, const struct check_result *r)
 {
 	if (r->number_count != k->number_count)
 		k->numbers = mem_grow(k->numbers, r->number_count + 1, sizeof(*k->numbers));
-	memcpy(k->numbers, r->numbers, r->number_count * sizeof(*k->numbers));
+	if (r->number_count > 0)
+		memcpy(k->numbers, r->numbers, r->number_count * sizeof(*k->numbers));
 	k->number_count = r->number_count;
 	k->took_us = r->took_us;
 }
