@@ -216,12 +216,11 @@ mariadb_server_start(int id, const char *const *options)
 			die("it does not start, see %s/log", s->dir);
 		nanosleep(&pause, NULL);
 	}
-	mariadb_server_run(s,
-	    "SET SESSION sql_log_bin = 0;"
-	    "CREATE USER 'watch'@'%' IDENTIFIED BY 'secret';"
-	    "GRANT REPLICA MONITOR, PROCESS ON *.* TO 'watch'@'%';"
-	    "CREATE USER 'replica'@'%' IDENTIFIED BY 'replica';"
-	    "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%';");
+	mariadb_server_run(s, "SET SESSION sql_log_bin = 0;"
+			      "CREATE USER 'watch'@'%' IDENTIFIED BY 'secret';"
+			      "GRANT REPLICA MONITOR, PROCESS ON *.* TO 'watch'@'%';"
+			      "CREATE USER 'replica'@'%' IDENTIFIED BY 'replica';"
+			      "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%';");
 	return s;
 }
 
