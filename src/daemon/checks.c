@@ -248,7 +248,7 @@ log_event(const struct checks *c, const struct check *k, enum debounce_event eve
 	const char *muted = checks_mute_of(c, k) != NULL ? " (muted)" : "";
 
 	if (event == DEBOUNCE_FAILED || event == DEBOUNCE_WORSE)
-		log_warning("check %s: failing, %s: %s%s", k->spec.name,
+		log_info("check %s: failing, %s: %s%s", k->spec.name,
 		    check_level_name(k->debounce.level), k->text, muted);
 	else
 		log_info("check %s: %s%s", k->spec.name,
@@ -316,10 +316,9 @@ sighted(enum vantage_sight before, void *arg)
 	if (v->sight == before)
 		return;
 	describe_sight(v, why, sizeof(why));
-	if (v->sight != VANTAGE_SIGHTED)
-		log_warning("this vantage is %s: %s", vantage_sight_name(v->sight), why);
-	else
-		log_info("this vantage trusts its eyes again");
+	/* That it is one is a problem, and told as such: once. */
+	log_info("sight: %s -> %s%s%s", vantage_sight_name(before), vantage_sight_name(v->sight),
+	    why[0] != '\0' ? ": " : "", why);
 	pair_watch_forget(c->pairs);
 	refresh(c);
 }

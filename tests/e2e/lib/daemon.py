@@ -31,15 +31,17 @@ def quoted(value):
 
 
 class Config:
-    """consul and agent are the blocks' members; outputs and hooks map a title to such members."""
+    """consul and agent are the blocks' members; the others map a title to such members."""
 
-    def __init__(self, consul, agent, outputs, hooks=None):
+    def __init__(self, consul, agent, outputs, hooks=None, checks=None, pairs=None):
         self.consul, self.agent, self.outputs, self.hooks = consul, agent, outputs, hooks or {}
+        self.checks, self.pairs = checks or {}, pairs or {}
 
     def text(self):
         blocks = [("consul", None, self.consul), ("agent", None, self.agent)]
         blocks += [("output", title, members) for title, members in self.outputs.items()]
-        blocks += [("hook", title, members) for title, members in self.hooks.items()]
+        for kind, titled in (("check", self.checks), ("pair", self.pairs), ("hook", self.hooks)):
+            blocks += [(kind, title, members) for title, members in titled.items()]
         lines = []
         for kind, title, members in blocks:
             lines.append("%s%s {" % (kind, ' "%s"' % title if title else ""))
@@ -56,7 +58,8 @@ class Pointsmand(Process):
     """One agent with a hosts file read by one dnsmasq (which may be None: then nothing is proven)."""
 
     def __init__(self, procs, consul_url, root, dnsmasq=None, hosts=None, name="agent", token=None,
-                 agent=None, consul=None, output=None, hooks=None, wrapper=(), env=None):
+                 agent=None, consul=None, output=None, hooks=None, checks=None, pairs=None,
+                 wrapper=(), env=None):
         self.root, self.dnsmasq, self.node = root, dnsmasq, name
         self.home = os.path.join(procs.dir, name + "-home")
         os.makedirs(self.home, exist_ok=True)
@@ -73,7 +76,7 @@ class Pointsmand(Process):
             dict({"node": name, "state-dir": self.state_dir, "http": "127.0.0.1:%d" % self.http_port,
                   "template-dir": os.path.join(SOURCE, "templates"), "log-level": "debug"},
                  **(agent or {})),
-            {"hosts": hosts_output}, hooks)
+            {"hosts": hosts_output}, hooks, checks, pairs)
         self.write_config()
         clean = {k: "" for k in os.environ if k.startswith("CONSUL_")}
         if token:

@@ -1,0 +1,200 @@
+"""A failing active becomes one proposal, and nothing flips: three vantages, a real pair, and all of
+their traffic to Consul on record."""
+import json
+import re
+import time
+
+from lib.daemon import settle
+from lib.proc import free_port, loopback_net, wait_for
+from lib.redis import Redis
+from lib.relay import Relay
+from lib.vantage import Vantage, recording_hook, seed
+
+_count = [0]
+
+
+class PairSite:
+    """Three vantages, each with a recorder in front of its Consul, and a pair of two servers db3, db4 on
+    one port."""
+
+    def __init__(self, procs, consul, kind, pair, start):
+        _count[0] += 1
+        self.procs, self.api, self.root = procs, consul.api, "pair%d/" % _count[0]
+        net = loopback_net()
+        self.addresses = {"db3": net + "3", "db4": net + "4"}
+        self.port = free_port(net + "3")
+        seed(self.api, self.root, nodes=self.addresses, names={"maindb": "db3", "chat": "10.0.0.1"})
+        self.names = self.api.list(self.root + "names/")
+        self.db3, self.db4 = start(self.addresses, self.port)
+        self.vantages, self.recorders, self.hook_calls = [], [], []
+        for i in range(3):
+            recorder = Relay((consul.address, consul.port))
+            argv, calls = recording_hook(procs.dir, "hook-%d" % i)
+            self.recorders.append(recorder)
+            self.hook_calls.append(calls)
+            self.vantages.append(Vantage(
+                procs, "http://" + recorder.endpoint, self.root, name="web-%d" % (i + 1),
+                pairs={"maindb": dict({"kind": kind, "nodes": ["db3", "db4"], "port": self.port},
+                                      **pair)},
+                hooks={"chat": {"on": ["proposal"], "command": argv}}))
+
+    def start(self):
+        for v in self.vantages:
+            v.start()
+        for v in self.vantages:
+            v.wait_known()
+            wait_for("fine", lambda: v.pair("maindb")["trouble"] == "fine", 15, 0.1)
+        for v in self.vantages:
+            wait_for("all see all", lambda: all(
+                len([o for o in c["vantages"] if o["live"]]) == 3
+                for c in v.checks().values()), 10, 0.1)
+        return self
+
+    def proposal(self):
+        return json.loads(self.api.list(self.root + "proposals/").get(
+            self.root + "proposals/maindb", b"null"))
+
+    def hooks(self):
+        return [c for calls in self.hook_calls for c in calls()]
+
+    def wait_proposal(self, limit=15):
+        wait_for("a proposal", self.proposal, limit, 0.05)
+        wait_for("the hook", self.hooks, 5, 0.05)
+        for v in self.vantages:
+            wait_for("%s says so" % v.node, lambda: v.pair("maindb")["proposal"] and
+                     "a failover of maindb is proposed" in v.problem_text(), 10, 0.1)
+        return self.proposal()
+
+    def end(self):
+        """Nothing was flipped, and nothing was written but what is a vantage's to write."""
+        assert self.api.list(self.root + "names/") == self.names
+        for v in self.vantages:
+            v.terminate()
+        written = set()
+        for recorder in self.recorders:
+            sent = recorder.recorded()
+            recorder.close()
+            written |= set(writes_of(sent))
+        assert written, "the recorder saw nothing"
+        allowed = tuple(self.root + p for p in ("agents/", "health/", "proposals/"))
+        bad = [w for w in written if not w.startswith(allowed + ("/v1/session/",))]
+        assert not bad, bad
+        return written
+
+
+def writes_of(sent):
+    """The keys, or paths, of all writing requests in what a client has sent."""
+    at = 0
+    for m in re.finditer(rb"(?:^|(?<=\n)|(?<=[}\]\"]))(GET|PUT|DELETE|POST|PATCH) (/\S+) HTTP/1\.1\r\n"
+                         rb"((?:[^\r\n]+\r\n)*)\r\n", sent):
+        if m.start() < at:
+            continue
+        length = re.search(rb"(?i)content-length: *(\d+)", m.group(3))
+        body = sent[m.end():m.end() + int(length.group(1))] if length else b""
+        at = m.end() + len(body)
+        path = m.group(2).decode().split("?")[0]
+        if m.group(1) == b"GET":
+            continue
+        if path == "/v1/txn":
+            for op in json.loads(body):
+                if op["KV"]["Verb"] not in ("get", "get-tree", "check-index", "check-session"):
+                    yield op["KV"]["Key"]
+        elif path.startswith("/v1/kv/"):
+            yield path[len("/v1/kv/"):]
+        else:
+            yield path
+
+
+def redis_pair(procs):
+    def start(addresses, port):
+        db3 = Redis(procs, "db3", addresses["db3"], port).start()
+        db4 = Redis(procs, "db4", addresses["db4"], port, of=db3).start()
+        db4.wait_linked()
+        return db3, db4
+    return start
+
+
+def test_the_recorder_sees_writes():
+    """Fails when what is not allowed would slip through."""
+    sent = (b"PUT /v1/kv/t/names/maindb?cas=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ndb4"
+            b"GET /v1/kv/t/names/?recurse HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"PUT /v1/txn HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s")
+    body = json.dumps([{"KV": {"Verb": "cas", "Key": "t/names/chat"}}]).encode()
+    assert list(writes_of(sent % (len(body), body))) == ["t/names/maindb", "t/names/chat"]
+
+
+def test_a_dead_redis_is_proposed_once_and_withdrawn(procs, consul):
+    """Fails when each vantage proposes, tells, or flips."""
+    site = PairSite(procs, consul, "redis", {}, redis_pair(procs)).start()
+    bound = site.vantages[0].check("maindb/db3")["bound_ms"] / 1000
+    began = time.monotonic()
+    site.db3.kill()
+    wait_for("a proposal", site.proposal, 15, 0.05)
+    took = time.monotonic() - began
+    print("proposed %.2f s after the kill, the bound of the check is %.2f s" % (took, bound))
+    assert took < bound + 1.0
+    p = site.wait_proposal()
+    assert p["pair"] == "maindb" and p["active"] == "db3" and p["standby"] == "db4"
+    assert p["command"] == "pointsman failover maindb --emergency"
+    assert p["class"] == "refused" and p["confirmed"] and len(p["by"]) >= 2
+    assert p["standby_state"]["answers"] and p["active_last"]["executed"]
+    assert p["lost"]["text"]
+    settle(3.0)
+    assert len(site.hooks()) == 1, site.hooks()
+    call = site.hooks()[0]
+    assert call["event"] == "proposal" and call["state"] == "proposed" and call["pair"] == "maindb"
+    assert call["command"] == p["command"]
+    v = site.vantages[1]
+    assert v.metric('pointsman_pair_proposed{pair="maindb"}') == 1
+    assert v.metric('pointsman_pair_writable{pair="maindb",node="db4"}') == 0
+    assert v.metric('pointsman_agents{state="alive"}') == 3
+
+    site.db3.start()
+    wait_for("withdrawn", lambda: site.proposal() is None, 25, 0.1)
+    wait_for("told", lambda: len(site.hooks()) == 2, 5)
+    assert site.hooks()[-1]["state"] == "withdrawn" or \
+        sorted(c["state"] for c in site.hooks()) == ["proposed", "withdrawn"]
+    for v in site.vantages:
+        wait_for("no problem", lambda: "proposed" not in v.problem_text(), 10, 0.1)
+    site.end()
+
+
+def test_a_deleted_proposal_does_not_come_back(procs, consul):
+    """A person who deleted it knows. Fails when the vantages insist."""
+    site = PairSite(procs, consul, "redis", {}, redis_pair(procs)).start()
+    site.db3.kill()
+    site.wait_proposal()
+    site.api.delete(site.root + "proposals/maindb")
+    settle(8.0)
+    assert site.proposal() is None and len(site.hooks()) == 1
+    assert any("maindb" in p["what"] for p in site.vantages[0].problems())  # the trouble stays
+    site.end()
+
+
+def test_a_flip_by_hand_withdraws(procs, consul):
+    site = PairSite(procs, consul, "redis", {}, redis_pair(procs)).start()
+    site.db3.kill()
+    site.wait_proposal()
+    site.db4.call("REPLICAOF", "NO", "ONE")
+    site.api.put(site.root + "names/maindb", "db4")
+    site.names[site.root + "names/maindb"] = b"db4"
+    wait_for("withdrawn", lambda: site.proposal() is None, 10, 0.1)
+    for v in site.vantages:
+        wait_for("db4 is active", lambda: v.pair("maindb")["active"] == "db4", 5, 0.1)
+    site.end()
+
+
+def test_two_writers_are_critical_at_once(procs, consul):
+    """No debounce on what two reads saw, and nothing to propose."""
+    site = PairSite(procs, consul, "redis", {}, redis_pair(procs)).start()
+    began = time.monotonic()
+    site.db4.call("REPLICAOF", "NO", "ONE")
+    for v in site.vantages:
+        wait_for("two writers", lambda: v.pair("maindb")["trouble"] == "two-writers", 5, 0.02)
+    print("two writers: seen by all after %.2f s" % (time.monotonic() - began))
+    assert time.monotonic() - began < 2.5
+    problem = [p for p in site.vantages[0].problems() if p["what"].startswith("pair maindb")][0]
+    assert problem["severity"] == "critical" and "two-writers" in problem["what"]
+    settle(5.0)
+    assert site.proposal() is None
+    site.end()
