@@ -47,6 +47,20 @@ check_row_age(char *out, size_t size, const json_t *row)
 	return str_duration(out, size, (age_s > 0 ? age_s : 0) * 1000);
 }
 
+const json_t *
+check_rows_worst(const json_t *rows, const char *pair)
+{
+	const json_t *row, *worst = NULL;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		if (says(row, "pair", pair) &&
+		    (worst == NULL || check_row_mark(row) > check_row_mark(worst)))
+			worst = row;
+	}
+	return worst;
+}
+
 bool
 check_rows_are_well(const json_t *rows)
 {

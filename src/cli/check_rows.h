@@ -19,6 +19,9 @@ bool check_row_is_muted(const json_t *row);
 /* "6m12s": how long it has been so; returns out, or "-". */
 const char *check_row_age(char *out, size_t size, const json_t *row);
 
+/* The row of a pair's checks that is worst off; NULL: there is none. */
+const json_t *check_rows_worst(const json_t *rows, const char *pair);
+
 /* No row is failing, but for muted ones. */
 bool check_rows_are_well(const json_t *rows);
 /* What fails, and what to type; of a muted one only that it is. */

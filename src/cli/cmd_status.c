@@ -14,17 +14,21 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/check_rows.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/fleet.h"
+#include "cli/health_view.h"
 #include "cli/interrupt.h"
 #include "cli/local.h"
 #include "cli/output.h"
+#include "cli/proposals.h"
 #include "cli/report.h"
 #include "cli/client.h"
 #include "cli/trouble.h"
 #include "cli/view.h"
 #include "config.h"
+#include "feature/check_report.h"
 
 #define REFRESH_MS 1000
 
@@ -36,18 +40,33 @@ struct status {
 	struct view view;
 	struct fleet fleet;
 	struct hold_set holds;
+	json_t *checks; /* rows of check_report.h */
 	struct troubles troubles;
 	struct err local_err, kv_err;
 };
 
 /* --- gathering ----------------------------------------------------------------------------------- */
 
+static int
+load_checks(struct status *st)
+{
+	const struct config *c = st->client->config;
+	struct health_board *board = health_view_load(st->client, &st->kv_err);
+
+	if (board == NULL)
+		return -1;
+	st->checks = check_report_all(board, c->checks, c->check_count);
+	health_board_free(board);
+	return 0;
+}
+
 static void
 load_kv(struct status *st)
 {
 	st->has_kv = view_load(&st->view, st->client, &st->kv_err) == 0 &&
 		     fleet_load(&st->fleet, st->client, &st->kv_err) == 0 &&
-		     view_load_holds(&st->holds, st->client, &st->kv_err) == 0;
+		     view_load_holds(&st->holds, st->client, &st->kv_err) == 0 &&
+		     load_checks(st) == 0;
 }
 
 /* The agent's own problems, which it explains best. Returns its node; NULL: it has none. */
@@ -58,6 +77,18 @@ judge_local(struct status *st)
 
 	trouble_add_reported(&st->troubles, problems);
 	return json_array_size(problems) > 0 ? json_get_string(st->local, "node", NULL) : NULL;
+}
+
+/* A vantage tells of its checks itself, and knows more. */
+static void
+judge_checks(struct status *st)
+{
+	struct err e;
+
+	check_rows_add_troubles(&st->troubles, st->checks);
+	if (proposals_add_troubles(&st->troubles, st->client, &e) != 0)
+		trouble_add(&st->troubles, MARK_WARNING, "a failover may be proposed", NULL,
+		    "the proposals cannot be read: %s", e.text);
 }
 
 static void
@@ -76,6 +107,8 @@ judge_kv(struct status *st, const char *explained)
 	/* The same words twice would hide what else is wrong. */
 	if (st->local == NULL)
 		trouble_add_view(&st->troubles, &st->view);
+	if (st->local == NULL || !st->client->config->agent.is_vantage)
+		judge_checks(st);
 	trouble_add_fleet(&st->troubles, &st->fleet, st->view.index, st->holds.is_everything,
 	    own != NULL && own->is_alive ? own->node : NULL);
 	if (st->fleet.count == 0)
@@ -106,6 +139,7 @@ clear(struct status *st)
 	view_clear(&st->view);
 	fleet_clear(&st->fleet);
 	hold_set_clear(&st->holds);
+	json_decref(st->checks);
 	trouble_clear(&st->troubles);
 }
 
@@ -210,6 +244,33 @@ is_last_known(const struct status *st, const char *name)
 	return false;
 }
 
+/* The worst check of the pair whose name this is; NULL: it is none of a pair. */
+static const json_t *
+check_of(const struct status *st, const char *name)
+{
+	const struct config *c = st->client->config;
+
+	for (size_t i = 0; i < c->pair_count; i++) {
+		if (c->pairs[i].kv_name != NULL && strcmp(c->pairs[i].kv_name, name) == 0)
+			return check_rows_worst(st->checks, c->pairs[i].name);
+	}
+	return NULL;
+}
+
+static void
+check_cell(struct table *t, const json_t *row)
+{
+	char age[32];
+
+	if (row == NULL)
+		table_cell(t, "-");
+	else if (check_row_is_failing(row))
+		table_cell(t, "%s %s", json_get_string(row, "state", "?"),
+		    check_row_age(age, sizeof(age), row));
+	else
+		table_cell(t, "%s", json_get_string(row, "state", "unseen"));
+}
+
 /* Adds the name's row if something is to be seen there, or with --all. */
 static bool
 add_row(struct table *t, const struct status *st, const struct name *name)
@@ -217,15 +278,17 @@ add_row(struct table *t, const struct status *st, const struct name *name)
 	const struct kv_entry *entry = view_find(&st->view, st->client, name->name);
 	size_t served = fleet_serving(&st->fleet, entry != NULL ? entry->modify_index : 0);
 	const char *note = "";
-	enum mark mark = MARK_OK;
+	const json_t *check = check_of(st, name->name);
+	enum mark mark = check != NULL ? check_row_mark(check) : MARK_OK;
 
-	if (served < st->fleet.alive)
+	if (served < st->fleet.alive && mark == MARK_OK)
 		mark = MARK_WARNING;
 	if (hold_set_find(&st->holds, name->name) != NULL)
 		note = "held";
 	if (is_last_known(st, name->name)) {
 		note = "last known";
-		mark = MARK_WARNING;
+		if (mark == MARK_OK)
+			mark = MARK_WARNING;
 	}
 	if (mark == MARK_OK && !option_is_set(st->cli, "all"))
 		return false;
@@ -233,6 +296,7 @@ add_row(struct table *t, const struct status *st, const struct name *name)
 	table_cell(t, "%s", name->name);
 	table_cell(t, "%s", name->value);
 	table_cell(t, "%s", name->addresses[0].address);
+	check_cell(t, check);
 	table_cell(t, "%s", note);
 	table_cell(t, "%zu/%zu", served, st->fleet.alive);
 	return true;
@@ -248,6 +312,7 @@ print_names(const struct status *st)
 	table_column(t, "NAME", COLUMN_LONG);
 	table_column(t, "NODE", COLUMN_LONG);
 	table_column(t, "ADDRESS", COLUMN_TEXT);
+	table_column(t, "CHECK", COLUMN_TEXT);
 	table_column(t, "NOTE", COLUMN_TEXT);
 	table_column(t, "SERVED", COLUMN_NUMBER);
 	for (size_t i = 0; i < map->count; i++)
