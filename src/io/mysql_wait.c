@@ -19,12 +19,17 @@
 #include "io/mysql_wait.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "base/mem.h"
 
-/* Only the entry into the library stands on it (its coroutine has its own): 3 KB were used. */
+/*
+ * Only the entry into the library stands on it, its coroutine has its own; pages that are not used cost
+ * nothing. The lowest one is a guard.
+ */
 #define STACK_SIZE (64u << 10)
+#define GUARD_SIZE 4096u
 
 struct mysql_wait {
 	ucontext_t loop, inside;
@@ -48,7 +53,8 @@ mysql_wait_free(struct mysql_wait *w)
 {
 	if (w == NULL)
 		return;
-	free(w->stack);
+	if (w->stack != NULL)
+		munmap(w->stack, STACK_SIZE);
 	free(w);
 }
 
@@ -85,11 +91,22 @@ enter(struct mysql_wait *w)
 	return w->has_ended;
 }
 
+static char *
+make_stack(void)
+{
+	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+	if (stack == MAP_FAILED || mprotect(stack, GUARD_SIZE, PROT_NONE) != 0)
+		abort(); /* out of memory */
+	return stack;
+}
+
 bool
 mysql_wait_run(struct mysql_wait *w, void (*fn)(void *arg), void *arg)
 {
 	if (w->stack == NULL)
-		w->stack = mem_alloc(STACK_SIZE);
+		w->stack = make_stack();
 	if (getcontext(&w->inside) != 0)
 		abort(); /* cannot fail on Linux */
 	w->inside.uc_stack.ss_sp = w->stack;
