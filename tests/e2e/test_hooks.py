@@ -153,6 +153,8 @@ def test_what_runs_and_what_waits_is_told_afterwards(procs, consul, how):
     hook.touch("end")  # for the one that a killed agent could not take along
     told = [c["name"] for c in hook.calls()[1][1]["changes"]]
     assert told == ["name-000", "name-001"] and hook.moves()["name-001"] == site.names["name-001"]
+    wait_for("it was told to the end", lambda: not os.path.exists(os.path.join(hook.dir, "running")), 5)
+    settle(0.3)  # the agent sees it end; before, it would rightly tell it once more
     site.daemon.terminate()
     site.daemon.start()
     site.daemon.wait_state("served")
