@@ -3,8 +3,8 @@ import os
 
 import pytest
 
+from lib import SOURCE
 from lib.cli import Desk, check_width
-from lib.daemon import SOURCE
 
 OUTPUT = """
 output "hosts" {

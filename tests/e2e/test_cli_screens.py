@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
+from lib import SOURCE
 from lib.cli import Desk, FakeAgent, check_width, clean_env
-from lib.daemon import SOURCE, build_dir
+from lib.daemon import build_dir
 
 LOOKING = [["status"], ["status", "--all"], ["names"], ["names", "maindb"], ["agents"], ["drift"],
            ["drift", "--agent", "web-01"], ["diff"], ["init"], ["help"], ["version"], ["config", "check"],

@@ -2,8 +2,8 @@
  * consul_agent.h: a real Consul for a test, one server in development mode on ports of its own. It ends
  * with the test, however that ends.
  *
- * The program is $CONSUL, or consul on the PATH, or /opt/consul/consul. A test that needs it and does not
- * find it fails: nothing here is skipped.
+ * The program is $CONSUL (make check sets it to what contrib/get-consul has fetched), or consul on the
+ * PATH. A test that needs it and does not find it fails: nothing here is skipped.
  */
 #ifndef TESTS_UNIT_CONSUL_AGENT_H
 #define TESTS_UNIT_CONSUL_AGENT_H

@@ -8,7 +8,10 @@ import signal
 import time
 import urllib.parse
 
+from . import SOURCE
 from .proc import Process, Timeout, free_port, loopback_net, wait_for
+
+FETCHED = os.path.join(SOURCE, ".cache", "consul", "consul")
 
 
 class ConsulError(Exception):
@@ -18,8 +21,8 @@ class ConsulError(Exception):
 
 
 def consul_binary():
-    """CONSUL, the PATH, or where the set-up script leaves it."""
-    for candidate in (os.environ.get("CONSUL"), shutil.which("consul"), "/opt/consul/consul"):
+    """CONSUL, the PATH, or where contrib/get-consul leaves it."""
+    for candidate in (os.environ.get("CONSUL"), shutil.which("consul"), FETCHED):
         if candidate and os.access(candidate, os.X_OK):
             return candidate
     return None

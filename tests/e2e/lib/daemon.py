@@ -6,9 +6,8 @@ import re
 import subprocess
 import time
 
+from . import SOURCE
 from .proc import Process, Timeout, free_port, wait_for
-
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
 def build_dir():

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from .daemon import SOURCE
+from . import SOURCE
 from .proc import Process, free_port, loopback_net
 
 
