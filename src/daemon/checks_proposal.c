@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "daemon/agent.h"
 #include "daemon/checks.h"
+#include "model/gtid.h"
 
 static json_t *
 text_json(const char *text)
@@ -84,34 +85,89 @@ standby_json(const struct pair_member *m)
 	return j;
 }
 
+/* Transactions of a set of GTIDs that the standby has neither executed nor received; -1: not known. */
+static int64_t
+missing_gtids(enum gtid_dialect dialect, const char *had, const struct server_view *v)
+{
+	struct gtid_set active = { 0 }, has = { 0 }, rest = { 0 }, missing = { 0 };
+	int64_t n = -1;
+
+	if (gtid_parse(dialect, had, &active, NULL) != 0 ||
+	    gtid_parse(dialect, v->gtid_executed, &has, NULL) != 0)
+		goto out;
+	gtid_subtract(&active, &has, &rest);
+	gtid_clear(&has);
+	if (v->source_count > 0 && v->sources[0].gtid_received != NULL &&
+	    gtid_parse(dialect, v->sources[0].gtid_received, &has, NULL) == 0) {
+		gtid_subtract(&rest, &has, &missing);
+		n = (int64_t)gtid_count(&missing);
+	} else {
+		n = (int64_t)gtid_count(&rest);
+	}
+out:
+	gtid_clear(&active);
+	gtid_clear(&has);
+	gtid_clear(&rest);
+	gtid_clear(&missing);
+	return n;
+}
+
+/* "replid:offset" of both: the bytes between them, when they are of one history; -1: not known. */
+static int64_t
+missing_bytes(const char *had, const char *has)
+{
+	const char *a = strchr(had, ':'), *b = strchr(has, ':');
+	uint64_t from, to;
+
+	if (a == NULL || b == NULL || a - had != b - has ||
+	    memcmp(had, has, (size_t)(a - had)) != 0 || str_parse_u64(a + 1, &to) != 0 ||
+	    str_parse_u64(b + 1, &from) != 0)
+		return -1;
+	return to > from ? (int64_t)(to - from) : 0;
+}
+
+static int64_t
+missing(const struct pair_seen *s, const struct server_view *v)
+{
+	if (s->kind == SERVER_REDIS)
+		return missing_bytes(s->executed, v->gtid_executed);
+	return missing_gtids(s->kind == SERVER_MYSQL ? GTID_MYSQL : GTID_MARIADB, s->executed, v);
+}
+
+static json_t *
+unknown_loss(const char *why)
+{
+	return json_pack("{s:n, s:s}", "transactions", "text", why);
+}
+
 /* The active's position of its last good check against what the standby has. */
 static json_t *
 lost_json(const struct pair_report *p, const struct pair_member *standby)
 {
 	const struct pair_seen *s = &p->seen;
-	const struct server_view *v = standby != NULL ? standby->view : NULL;
-	char age[16], text[512];
+	const struct server_view *v = standby->view;
+	char age[16], text[256];
+	int64_t n;
 
 	if (p->active == NULL || strcmp(s->node, p->active) != 0 || s->executed == NULL)
-		return json_pack("{s:n, s:s}", "transactions", "text",
-		    "not known: the active's position was never seen");
+		return unknown_loss("not known: the active's position was never seen");
 	if (v == NULL || v->gtid_executed == NULL)
-		return json_pack("{s:n, s:s}", "transactions", "text",
-		    "not known: the standby does not say what it has");
+		return unknown_loss("not known: the standby does not say what it has");
+	if (v->is_gtid_cut || (n = missing(s, v)) < 0)
+		return unknown_loss("not known: the positions cannot be compared");
 	str_duration(age, sizeof(age), (clock_wall_s() - s->wall_s) * 1000);
-	if (strcmp(s->executed, v->gtid_executed) == 0)
+	if (n == 0)
 		snprintf(text, sizeof(text),
 		    "nothing of what %.60s had %s ago; what it took after that is not known",
 		    s->node, age);
 	else
 		snprintf(text, sizeof(text),
-		    "%.60s had %.160s%s %s ago, %.60s has %.120s; what came after that is not "
-		    "known",
-		    s->node, s->executed, strlen(s->executed) > 160 ? "..." : "", age,
-		    standby->node, v->gtid_executed);
-	return json_pack("{s:o, s:o}", "transactions",
-	    strcmp(s->executed, v->gtid_executed) == 0 ? json_integer(0) : json_null(), "text",
-	    text_json(text));
+		    "%lld %s that %.60s had %s ago and %.60s does not have; what it took after "
+		    "that is not known",
+		    (long long)n, s->kind == SERVER_REDIS ? "bytes of the stream" : "transactions",
+		    s->node, age, standby->node);
+	return json_pack("{s:o, s:s}", "transactions",
+	    s->kind == SERVER_REDIS ? json_null() : json_integer((json_int_t)n), "text", text);
 }
 
 /* An active that still answers is switched over with nothing lost; a dead one is not. */

@@ -1,16 +1,20 @@
 """A failing active becomes one proposal, and nothing flips: three vantages, a real pair, and all of
 their traffic to Consul on record."""
 import json
+import os
 import re
 import time
 
 from lib.daemon import settle
+from lib.mariadb import CHECK_GRANTS, MariaDB
 from lib.proc import free_port, loopback_net, wait_for
 from lib.redis import Redis
 from lib.relay import Relay
+from lib.sql_server import SqlPair
 from lib.vantage import Vantage, recording_hook, seed
 
 _count = [0]
+PASSWORD = "s3cret-of-the-checks"
 
 
 class PairSite:
@@ -62,7 +66,7 @@ class PairSite:
         wait_for("the hook", self.hooks, 5, 0.05)
         for v in self.vantages:
             wait_for("%s says so" % v.node, lambda: v.pair("maindb")["proposal"] and
-                     "a failover of maindb is proposed" in v.problem_text(), 10, 0.1)
+                     "a failover is proposed" in v.problem_text(), 10, 0.1)
         return self.proposal()
 
     def end(self):
@@ -198,3 +202,131 @@ def test_two_writers_are_critical_at_once(procs, consul):
     settle(5.0)
     assert site.proposal() is None
     site.end()
+
+
+# --- MariaDB -------------------------------------------------------------------------------------------
+
+
+def mariadb_pair(procs):
+    def start(addresses, port):
+        servers = [MariaDB(procs, node, server_id=i + 1, address=addresses[node], port=port, options=[
+            "--general-log", "--general-log-file=" + os.path.join(procs.dir, node + "-general.log")])
+            for i, node in enumerate(("db3", "db4"))]
+        SqlPair(*servers).start().each_account("watch", PASSWORD, CHECK_GRANTS)
+        servers[0].sql("CREATE DATABASE game; CREATE TABLE game.t (id INT PRIMARY KEY)")
+        servers[1].wait_applied(servers[0])
+        return servers
+    return start
+
+
+def mariadb_site(procs, consul, **pair):
+    credentials = os.path.join(procs.dir, "watch.cnf")
+    with open(credentials, "w") as f:
+        f.write("[pointsman]\nuser = watch\npassword = %s\n" % PASSWORD)
+    os.chmod(credentials, 0o600)
+    return PairSite(procs, consul, "mysql", dict({"credentials": credentials}, **pair),
+                    mariadb_pair(procs)).start()
+
+
+READS = re.compile(r"^(SELECT|SHOW|SET (SESSION )?|SET @@SESSION\.|SET NAMES)", re.I)
+GLOBAL = re.compile(r"\bGLOBAL\b.*:?=|\bINTO\b|\bFOR UPDATE\b|\bGET_LOCK\b|\bSLEEP\b", re.I)
+
+
+def queries_of(procs, node, user):
+    """What a user has sent to a server, from its general log: connections are told by their number."""
+    with open(os.path.join(procs.dir, node + "-general.log"), errors="replace") as f:
+        lines = f.read().splitlines()
+    ours, out = set(), []
+    for line in lines:
+        m = re.match(r"^(?:\d{6}\s+[\d:]+)?\s*(\d+) (Connect|Query|Quit|Init DB|Prepare|Execute|\w+)\s*(.*)",
+                     line)
+        if not m:
+            if out and out[-1][0] == "open":
+                out[-1][1] += " " + line
+            continue
+        number, command, text = m.groups()
+        if command == "Connect" and text.startswith(user + "@"):
+            ours.add(number)
+        if out:
+            out[-1][0] = "done"
+        if number in ours and command not in ("Connect", "Quit", "Ping"):
+            out.append(["open", "%s: %s" % (command, text.strip())])
+    return [text for _, text in out]
+
+
+def check_traffic(site, procs):
+    """No SQL but reads, no write but ours, and the password nowhere."""
+    site.end()
+    for node in ("db3", "db4"):
+        queries = queries_of(procs, node, "watch")
+        assert len(queries) > 5, queries
+        for query in queries:
+            command, _, text = query.partition(": ")
+            assert command == "Query" and READS.match(text), query
+            assert text.upper().startswith("SET") or not GLOBAL.search(text), query
+            assert not re.match(r"(?i)SET.*GLOBAL", text), query
+    for v, recorder in zip(site.vantages, site.recorders):
+        assert PASSWORD not in v.log() and PASSWORD.encode() not in recorder.recorded()
+
+
+def test_a_killed_mariadb_is_proposed_with_what_is_lost(procs, consul):
+    """The standby stops receiving, the active takes ten writes more and dies. Fails when the loss is
+    not told, or anything but a read is sent."""
+    site = mariadb_site(procs, consul)
+    site.db4.sql("STOP ALL SLAVES")
+    for i in range(10):
+        site.db3.sql("INSERT INTO game.t VALUES (%d)" % i)
+    settle(1.5)  # two looks
+    site.db3.kill()
+    p = site.wait_proposal()
+    assert p["command"] == "pointsman failover maindb --emergency" and p["class"] == "refused"
+    assert p["lost"]["transactions"] == 10, p["lost"]
+    assert "10 transactions that db3 had" in p["lost"]["text"]
+    assert p["active_last"]["executed"] and p["standby_state"]["executed"]
+    assert not p["standby_state"]["receiving"]
+    settle(2.0)
+    assert len(site.hooks()) == 1
+    for v in site.vantages:
+        assert PASSWORD.encode() not in v.http(path="/v1/pairs")[2] + v.http(path="/v1/checks")[2]
+    check_traffic(site, procs)
+
+
+def test_a_read_only_active(procs, consul):
+    """It answers, and takes no writes: no emergency. Withdrawn when it takes them again."""
+    site = mariadb_site(procs, consul)
+    began = time.monotonic()
+    site.db3.set_read_only(True)
+    for v in site.vantages:
+        wait_for("no writer", lambda: v.pair("maindb")["trouble"] == "no-writer", 5, 0.05)
+    assert time.monotonic() - began < 3.0, "none is critical at once"
+    p = site.wait_proposal()
+    assert p["command"] == "pointsman failover maindb" and p["class"] == "read-only"
+    assert p["lost"]["transactions"] == 0
+    site.db3.set_read_only(False)
+    wait_for("withdrawn", lambda: site.proposal() is None, 20, 0.1)
+    settle(1.0)
+    assert sorted(c["state"] for c in site.hooks()) == ["proposed", "withdrawn"]
+    check_traffic(site, procs)
+
+
+def test_a_writable_standby_and_a_password(procs, consul):
+    """Two writers: critical at once, no proposal. A wrong password: a warning, no proposal."""
+    site = mariadb_site(procs, consul)
+    site.db4.set_read_only(False)
+    for v in site.vantages:
+        wait_for("two writers", lambda: v.pair("maindb")["trouble"] == "two-writers", 5, 0.05)
+    settle(4.0)
+    assert site.proposal() is None
+    site.db4.set_read_only(True)
+    wait_for("fine", lambda: site.vantages[0].pair("maindb")["trouble"] == "fine", 15, 0.1)
+    site.db3.sql("SET SESSION sql_log_bin = 0; ALTER USER 'watch'@'%' IDENTIFIED BY 'another'")
+    ids = [r["Id"] for r in site.db3.sql("SHOW PROCESSLIST") if r["User"] == "watch"]
+    for i in ids:
+        site.db3.sql("KILL %s" % i)
+    v = site.vantages[0]
+    v.wait_check("maindb/db3", "failing", 10)
+    check = v.check("maindb/db3")
+    assert check["class"] == "auth" and check["level"] == "warning", check
+    settle(3.0)
+    assert site.proposal() is None and site.hooks() == []
+    check_traffic(site, procs)
