@@ -180,9 +180,11 @@ say_well(const struct judge *j)
 	if (v->source_count > 0)
 		snprintf(sources, sizeof(sources), ", replicates from %.60s:%d",
 		    v->sources[0].source_host, v->sources[0].source_port);
-	check_result_set(j->r, CHECK_OK, "%s, %s, %" PRIu64 " of %" PRIu64 " connections%s%s",
-	    v->version, v->is_writable ? "writable" : "read-only", v->sessions, v->session_limit,
-	    sources, lag > 0 ? ", lagging" : "");
+	/* MariaDB says its name in its version. */
+	check_result_set(j->r, CHECK_OK, "%s%s, %s, %" PRIu64 " of %" PRIu64 " connections%s%s",
+	    v->kind == SERVER_MYSQL ? "MySQL " : "", v->version,
+	    v->is_writable ? "writable" : "read-only", v->sessions, v->session_limit, sources,
+	    lag > 0 ? ", lagging" : "");
 }
 
 static void
