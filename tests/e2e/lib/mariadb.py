@@ -35,7 +35,9 @@ class MariaDB(SqlServer):
         self.server_id = server_id
         super().__init__(procs, name, [
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults",
-            "--server-id=%d" % server_id, "--gtid-domain-id=%d" % server_id] + OPTIONS
+            "--server-id=%d" % server_id, "--gtid-domain-id=%d" % server_id,
+            # Of two masters one counts the odd numbers: rows that both write must not meet.
+            "--auto-increment-increment=2", "--auto-increment-offset=%d" % (2 - server_id % 2)] + OPTIONS
             + list(options), address, port)
 
     def start(self, limit=60.0):
