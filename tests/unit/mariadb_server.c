@@ -86,6 +86,8 @@ spawn(const char *dir, char *const *argv, const char *input)
 		dup2(fd, STDERR_FILENO);
 		/* The test may run under valgrind; the server must not. */
 		unsetenv("LD_PRELOAD");
+		/* A server that starts removes the temporary tables of all in its directory. */
+		setenv("TMPDIR", dir, 1);
 		execvp(argv[0], argv);
 		_exit(127);
 	}

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 
-from .sql_server import SqlError, SqlPair, SqlServer
+from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
 
 # What an account of a check needs; man/pointsman.conf.5 says the same.
 CHECK_GRANTS = "REPLICA MONITOR, PROCESS"
@@ -25,7 +25,8 @@ def _template(procs):
                         "--auth-root-authentication-method=normal", "--skip-test-db",
                         "--innodb-log-file-size=8M"]
                        + (["--user=root"] if os.geteuid() == 0 else []),
-                       check=True, capture_output=True, timeout=120)
+                       check=True, capture_output=True, timeout=120,
+                       env=dict(os.environ, TMPDIR=own_tmp(path)))
         os.rename(path + ".new", path)
     return path
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from .proc import MARK
-from .sql_server import SqlError, SqlPair, SqlServer
+from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
 
 CHECK_GRANTS = "REPLICATION CLIENT, PROCESS"
 
@@ -45,7 +45,7 @@ def _template(procs):
                         "--innodb-redo-log-capacity=16M"]
                        + (["--user=root"] if os.geteuid() == 0 else []),
                        check=True, capture_output=True, timeout=120,
-                       env=dict(os.environ, **{MARK: procs.mark}))
+                       env=dict(os.environ, **{MARK: procs.mark, "TMPDIR": own_tmp(path)}))
         os.remove(path + ".new/auto.cnf")  # its UUID: every copy has to get its own
         os.rename(path + ".new", path)
     return path

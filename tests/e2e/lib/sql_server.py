@@ -30,6 +30,12 @@ def _rows(xml):
     return rows
 
 
+def own_tmp(path):
+    """A server that starts removes the temporary tables of all in its directory: each has its own."""
+    os.makedirs(path + "-tmp", exist_ok=True)
+    return path + "-tmp"
+
+
 class SqlServer(Process):
     """Subclasses fill the data directory and say the program."""
 
@@ -43,7 +49,8 @@ class SqlServer(Process):
                   "--skip-name-resolve"]
         if os.geteuid() == 0:
             common.append("--user=root")
-        super().__init__(procs, name, argv + common, env={"LD_PRELOAD": ""})
+        super().__init__(procs, name, argv + common,
+                         env={"LD_PRELOAD": "", "TMPDIR": own_tmp(os.path.join(procs.dir, name))})
 
     @property
     def endpoint(self):
