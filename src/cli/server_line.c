@@ -26,6 +26,10 @@ add_source(struct str *out, const struct replication_view *r)
 void
 server_line_add(struct str *out, const struct server_view *v)
 {
+	if (v->kind == SERVER_DAEMON) {
+		str_adds(out, v->is_writable ? "runs" : "does not run");
+		return;
+	}
 	str_adds(out, v->is_writable ? "writable" : "read-only");
 	str_addf(out, "  %" PRIu64 " session%s", v->sessions, v->sessions == 1 ? "" : "s");
 	if (!isnan(v->longest_write_s))

@@ -5,6 +5,9 @@
  * {address} and {port} in its arguments stand for where the target is at that moment. They are put
  * into an argument, never into a command line: there is no shell, and an address is an address.
  *
+ * The status command of a daemon pair is asked as one asks an init script (LSB, "status"): 0 it runs and
+ * does its work, 1 to 3 it does not run. Which of that is good depends on where the KV wants it.
+ *
  * A plugin is code that nobody of us has read. It runs contained (io/exec.h): at the end of a run,
  * however it came, nothing of it is left, and it has seen none of our secrets. Its own, if it needs
  * any, it reads from a file of its own; what stands in its arguments everybody sees in ps(1).
@@ -21,11 +24,15 @@
 #include "io/exec.h"
 #include "io/loop.h"
 #include "model/perfdata.h"
+#include "model/server_view.h"
+
+#define LSB_STOPPED 3 /* the last exit code that says so */
 
 struct exec_probe {
 	struct loop *loop;
 	const struct check_spec *spec;
-	struct exec *exec; /* NULL: not running */
+	enum check_role role; /* of a daemon in a pair */
+	struct exec *exec;    /* NULL: not running */
 	check_done_fn *done;
 	void *arg;
 };
@@ -121,7 +128,7 @@ set_strange(struct check_result *out, const char *what)
 }
 
 static void
-judge(const struct exec_result *r, struct check_result *out)
+judge(const struct exec_result *r, bool is_daemon, struct check_result *out)
 {
 	char what[80];
 
@@ -138,11 +145,32 @@ judge(const struct exec_result *r, struct check_result *out)
 	} else if ((size_t)r->exit_status >= MEM_COUNT(class_of_exit)) {
 		snprintf(what, sizeof(what), "exit %d is no plugin's", r->exit_status);
 		set_strange(out, what);
-	} else if (out->text[0] == '\0')
+	} else if (out->text[0] == '\0' && !is_daemon)
 		check_result_set(
 		    out, class_of_exit[r->exit_status], "exit %d, and not a word", r->exit_status);
 	else
 		out->class = class_of_exit[r->exit_status];
+}
+
+/* What is right for a daemon of a pair, from what its status command answered. */
+static void
+judge_daemon(const struct exec_result *r, enum check_role role, struct check_result *out)
+{
+	bool has_answer =
+	    r->err.code == ERR_NONE && r->signal == 0 && r->exit_status <= LSB_STOPPED;
+	bool is_running = r->exit_status == 0;
+
+	if (!has_answer)
+		return; /* the plugin's class and text say why */
+	out->view = server_view_new(SERVER_DAEMON);
+	out->view->is_writable = is_running;
+	out->class = CHECK_OK;
+	if (role == CHECK_ROLE_ACTIVE && !is_running)
+		out->class = CHECK_STOPPED;
+	else if (role == CHECK_ROLE_STANDBY && is_running)
+		out->class = CHECK_ROLE;
+	if (out->text[0] == '\0')
+		check_result_set(out, out->class, "%s", is_running ? "runs" : "does not run");
 }
 
 static void
@@ -152,7 +180,9 @@ exec_ended(const struct exec_result *r, void *arg)
 	struct check_result result = { .class = CHECK_UNKNOWN };
 
 	p->exec = NULL;
-	judge(r, &result);
+	judge(r, p->spec->pair != NULL, &result);
+	if (p->spec->pair != NULL)
+		judge_daemon(r, p->role, &result);
 	p->done(&result, p->arg);
 	check_result_clear(&result);
 }
@@ -172,6 +202,7 @@ exec_probe_start(void *probe, const struct check_run *run, check_done_fn *done, 
 		.limit_ms = run->limit_ms - grace_ms,
 	};
 
+	p->role = run->role;
 	p->done = done;
 	p->arg = arg;
 	p->exec = exec_start(p->loop, &spec, exec_ended, p);

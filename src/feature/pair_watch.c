@@ -57,8 +57,8 @@ load_seen(struct pair_report *p, const json_t *j)
 
 	if (node_parse(node, strlen(node), p->seen.node, NULL) != 0)
 		return;
-	p->seen.kind = kind >= SERVER_MARIADB && kind <= SERVER_REDIS ? (enum server_kind)kind
-								      : SERVER_MARIADB;
+	p->seen.kind = kind >= SERVER_MARIADB && kind <= SERVER_DAEMON ? (enum server_kind)kind
+								       : SERVER_MARIADB;
 	p->seen.executed = executed != NULL ? mem_strdup(executed) : NULL;
 	p->seen.wall_s = json_get_int(j, "seen", 0);
 }

@@ -7,8 +7,8 @@
  *
  * Not evidence of "down", though critical: what we could not find out (no address, TLS, an answer
  * that we do not understand: the server may serve everybody but us), a role that a person has to
- * sort out, and whatever concerns a standby. A full disk and read_only are: the server itself says
- * that it does not take writes.
+ * sort out, and whatever concerns a standby. A full disk, read_only and a daemon that does not run
+ * are: the server itself says that it does not take writes.
  */
 #include "model/check.h"
 
@@ -45,6 +45,7 @@ static const struct class_row classes[CHECK_CLASS_COUNT] = {
 	[CHECK_REPLICATION] = { "replication", "does not replicate", LEVEL_CRITICAL, false, true },
 	[CHECK_LAG] = { "lag", "lags behind", LEVEL_CRITICAL, false, true },
 	[CHECK_DISK_FULL] = { "disk-full", "has no room on its disk", LEVEL_CRITICAL, true, true },
+	[CHECK_STOPPED] = { "stopped", "does not run", LEVEL_CRITICAL, true, true },
 	[CHECK_VALUE] = { "value", "is out of its range", LEVEL_CRITICAL, false, true },
 	[CHECK_MISSING] = { "missing", "is not there", LEVEL_CRITICAL, false, false },
 	[CHECK_UNKNOWN] = { "unknown", "could not be checked", LEVEL_UNKNOWN, false, false },

@@ -33,6 +33,7 @@ enum check_class {
 	CHECK_REPLICATION, /* stopped, either thread */
 	CHECK_LAG,
 	CHECK_DISK_FULL,
+	CHECK_STOPPED, /* a daemon that must run here does not */
 	CHECK_VALUE,   /* a number in its critical range, a plugin's exit 2, an unexpected answer */
 	CHECK_MISSING, /* no such file, unit, key or row */
 	CHECK_UNKNOWN, /* could not be checked: a plugin's exit 3, a program that is not there */

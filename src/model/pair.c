@@ -151,6 +151,31 @@ is_vetoed(const struct pair_member *active, const struct pair_member *standby, i
 
 /* --- deciding --------------------------------------------------------------------------------- */
 
+/* What "writable" means for a pair of that kind, in words. */
+struct words {
+	const char *both, *nobody, *takes, *refuses;
+};
+
+static const struct words database_words = {
+	.both = "both take writes",
+	.nobody = "nobody takes writes",
+	.takes = "is writable",
+	.refuses = "is read-only",
+};
+
+static const struct words daemon_words = {
+	.both = "both run it",
+	.nobody = "it runs nowhere",
+	.takes = "runs it",
+	.refuses = "does not run it",
+};
+
+static const struct words *
+words_for(const struct pair_member *m)
+{
+	return m->view != NULL && m->view->kind == SERVER_DAEMON ? &daemon_words : &database_words;
+}
+
 struct pair {
 	const struct pair_member *members, *active;
 	size_t count, writers;
@@ -221,21 +246,21 @@ judge_active_down(const struct pair *p, int64_t now_ms, struct pair_state *out)
 static bool
 judge_no_writer(const struct pair *p, struct pair_state *out)
 {
+	const struct words *words = words_for(p->active);
 	const char *node = p->active->node;
 
 	if (!is_no_writer(p->active))
 		return false;
 	if (p->writers > 0) {
 		say(out, PAIR_WRONG_WRITER, LEVEL_CRITICAL);
-		snprintf(out->text, sizeof(out->text),
-		    "the KV names %.40s, which is read-only; %.40s is writable", node,
-		    p->writer->node);
+		snprintf(out->text, sizeof(out->text), "the KV names %.40s, which %s; %.40s %s",
+		    node, words->refuses, p->writer->node, words->takes);
 		return true;
 	}
 	say(out, PAIR_NO_WRITER, LEVEL_CRITICAL);
 	out->is_proposed = p->active->verdict.is_down && can_take_over(p);
-	snprintf(out->text, sizeof(out->text),
-	    "nobody takes writes: %.40s, which the KV names, is read-only", node);
+	snprintf(out->text, sizeof(out->text), "%s: %.40s, which the KV names, %s", words->nobody,
+	    node, words->refuses);
 	return true;
 }
 
@@ -268,14 +293,14 @@ pair_judge(const struct pair_member *members, size_t count, int64_t now_ms, stru
 	*out = (struct pair_state){ .trouble = PAIR_FINE, .level = LEVEL_OK };
 	if (p.writers > 1) {
 		say(out, PAIR_TWO_WRITERS, LEVEL_CRITICAL);
-		snprintf(out->text, sizeof(out->text), "%.40s and %.40s both take writes",
-		    p.second_writer->node, p.writer->node);
+		snprintf(out->text, sizeof(out->text), "%.40s and %.40s %s", p.second_writer->node,
+		    p.writer->node, words_for(p.writer)->both);
 	} else if (p.active == NULL) {
 		say(out, p.writers == 1 ? PAIR_WRONG_WRITER : PAIR_UNKNOWN,
 		    p.writers == 1 ? LEVEL_CRITICAL : LEVEL_UNKNOWN);
-		snprintf(out->text, sizeof(out->text), "the KV names none of them%s%.40s%s",
+		snprintf(out->text, sizeof(out->text), "the KV names none of them%s%.40s%s%s",
 		    p.writers == 1 ? "; " : "", p.writers == 1 ? p.writer->node : "",
-		    p.writers == 1 ? " is writable" : "");
+		    p.writers == 1 ? " " : "", p.writers == 1 ? words_for(p.writer)->takes : "");
 	} else if (judge_no_writer(&p, out)) {
 		return;
 	} else if (p.active->verdict.is_down) {

@@ -14,6 +14,7 @@ server_kind_name(enum server_kind k)
 		[SERVER_MARIADB] = "mariadb",
 		[SERVER_MYSQL] = "mysql",
 		[SERVER_REDIS] = "redis",
+		[SERVER_DAEMON] = "daemon",
 	};
 
 	return (size_t)k < MEM_COUNT(names) ? names[k] : "unknown";

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum server_kind { SERVER_MARIADB, SERVER_MYSQL, SERVER_REDIS };
+enum server_kind { SERVER_MARIADB, SERVER_MYSQL, SERVER_REDIS, SERVER_DAEMON };
 
 const char *server_kind_name(enum server_kind k); /* "mariadb" … */
 
@@ -38,7 +38,7 @@ struct server_view {
 	enum server_kind kind;
 	char version[64];
 	char server_id[64]; /* MySQL: the UUID; MariaDB: the id; Redis: run_id */
-	bool is_writable;   /* read_only and super_read_only off; a Redis master */
+	bool is_writable;   /* read_only, super_read_only off; a Redis master; a daemon that runs */
 	bool is_read_only, is_super_read_only;
 	struct replication_view *sources;
 	size_t source_count;

@@ -24,13 +24,16 @@ check_once_done(struct check_result *r, void *arg)
 
 	o->done++;
 	o->result = *r;
+	o->result.view = NULL; /* it stays theirs */
 }
 
 static inline struct check_result
 check_once_run(const struct check_type *type, const struct check_spec *spec,
     const struct endpoint *endpoint, int64_t limit_ms)
 {
-	const struct check_run run = { .endpoint = endpoint, .limit_ms = limit_ms };
+	const struct check_run run = {
+		.endpoint = endpoint, .role = spec->role, .limit_ms = limit_ms
+	};
 	struct loop *l = loop_new();
 	int fds = io_test_count_fds(), children = io_test_count_children();
 	struct outcome o = { 0 };

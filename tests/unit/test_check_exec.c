@@ -57,6 +57,44 @@ test_ends(void **state)
 	}
 }
 
+/* A status command, as of an init script: what is right depends on who must run. */
+static void
+test_daemon_of_a_pair(void **state)
+{
+	static const struct {
+		const char *script;
+		enum check_role role;
+		enum check_class class;
+		const char *text;
+	} cases[] = {
+		{ "echo up", CHECK_ROLE_ACTIVE, CHECK_OK, "up" },
+		{ "exit 0", CHECK_ROLE_ACTIVE, CHECK_OK, "runs" },
+		{ "exit 1", CHECK_ROLE_ACTIVE, CHECK_STOPPED, "does not run" },
+		{ "echo inactive; exit 3", CHECK_ROLE_ACTIVE, CHECK_STOPPED, "inactive" },
+		{ "exit 3", CHECK_ROLE_STANDBY, CHECK_OK, "does not run" },
+		{ "exit 0", CHECK_ROLE_STANDBY, CHECK_ROLE, "runs" },
+		{ "exit 0", CHECK_ROLE_ANY, CHECK_OK, "runs" },
+		{ "exit 3", CHECK_ROLE_ANY, CHECK_OK, "does not run" },
+		{ "exit 4", CHECK_ROLE_ACTIVE, CHECK_UNKNOWN, "exit 4 is no plugin's" },
+		{ "echo no route; exit 255", CHECK_ROLE_STANDBY, CHECK_UNKNOWN,
+		    "exit 255 is no plugin's: no route" },
+		{ "kill -KILL $$", CHECK_ROLE_ACTIVE, CHECK_UNKNOWN, "ended by signal 9, Killed" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(cases); i++) {
+		const char *argv[] = { "/bin/sh", "-c", cases[i].script, NULL };
+		char pair[] = "chat";
+		const struct check_spec spec = {
+			.command = (char **)(uintptr_t)argv, .pair = pair, .role = cases[i].role
+		};
+		struct check_result r = check_once_run(&check_type_exec, &spec, NULL, AMPLE_MS);
+
+		assert_string_equal(cases[i].text, r.text);
+		assert_int_equal(cases[i].class, r.class);
+	}
+}
+
 static void
 test_numbers(void **state)
 {
@@ -180,6 +218,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_daemon_of_a_pair),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_cannot_be_run),

@@ -525,6 +525,31 @@ test_ill_but_not_down(void **state)
 	assert_int_equal(d.state.level, LEVEL_UNKNOWN);
 }
 
+/* A daemon is "writable" where it runs: exactly one may. */
+static void
+test_daemons(void **state)
+{
+	struct duo d;
+
+	(void)state;
+	setup_duo(&d);
+	d.view[0].kind = d.view[1].kind = SERVER_DAEMON;
+	d.view[0].source_count = d.view[1].source_count = 0;
+	d.view[1].is_writable = true;
+	read_both(&d);
+	read_both(&d);
+	assert_int_equal(judge(&d), PAIR_TWO_WRITERS);
+	assert_non_null(strstr(d.state.text, "both run it"));
+	d.view[0].is_writable = d.view[1].is_writable = false;
+	d.m[0].verdict = verdict_from(sees(STATE_FAILING, CHECK_STOPPED));
+	read_both(&d);
+	read_both(&d);
+	assert_int_equal(judge(&d), PAIR_NO_WRITER);
+	assert_true(d.state.is_proposed);
+	assert_string_equal(
+	    d.state.text, "it runs nowhere: db3, which the KV names, does not run it");
+}
+
 static void
 test_nothing_seen_yet(void **state)
 {
@@ -561,6 +586,7 @@ main(void)
 		cmocka_unit_test(test_veto_without_heartbeat),
 		cmocka_unit_test(test_disk_full_is_not_vetoed),
 		cmocka_unit_test(test_ill_but_not_down),
+		cmocka_unit_test(test_daemons),
 		cmocka_unit_test(test_nothing_seen_yet),
 	};
 
