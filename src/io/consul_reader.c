@@ -125,13 +125,7 @@ on_key_value(void *arg, size_t field, const struct json_rows_value *v, struct er
 	return wrong_type("the list of keys", key_fields[field].name, e);
 }
 
-static void
-on_key_begin(void *arg)
-{
-	struct consul_reader *r = arg;
-
-	r->entry = (struct kv_entry){ .key = "", .value = "", .session = "" };
-}
+static const struct kv_entry no_entry = { .key = "", .value = "", .session = "" };
 
 static int
 on_key_row(void *arg, struct err *e)
@@ -140,6 +134,7 @@ on_key_row(void *arg, struct err *e)
 
 	(void)e;
 	*kv_list_push(&r->list) = r->entry;
+	r->entry = no_entry;
 	return 0;
 }
 
@@ -147,7 +142,6 @@ static const struct json_rows_spec keys_spec = {
 	.what = "the list of keys",
 	.fields = key_fields,
 	.field_count = KEY_FIELDS,
-	.on_begin = on_key_begin,
 	.on_value = on_key_value,
 	.on_row = on_key_row,
 };
@@ -178,15 +172,6 @@ on_node_value(void *arg, size_t field, const struct json_rows_value *v, struct e
 	return 0;
 }
 
-static void
-on_node_begin(void *arg)
-{
-	struct consul_reader *r = arg;
-
-	free(r->node.meta);
-	r->node = (struct kv_node){ 0 };
-}
-
 static int
 on_node_row(void *arg, struct err *e)
 {
@@ -202,7 +187,6 @@ static const struct json_rows_spec nodes_spec = {
 	.what = "the list of nodes",
 	.fields = node_fields,
 	.field_count = NODE_FIELDS,
-	.on_begin = on_node_begin,
 	.on_value = on_node_value,
 	.on_row = on_node_row,
 };
@@ -212,6 +196,7 @@ reader_new(const struct json_rows_spec *spec)
 {
 	struct consul_reader *r = mem_alloc(sizeof(*r));
 
+	r->entry = no_entry;
 	r->block = BLOCK_FIRST;
 	r->rows = json_rows_new(spec, r);
 	return r;

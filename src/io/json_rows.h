@@ -36,8 +36,6 @@ struct json_rows_spec {
 	const char *what; /* names the document in errors: "the list of keys" */
 	const struct json_rows_field *fields;
 	size_t field_count; /* at most JSON_ROWS_FIELDS_MAX */
-	/* A row begins, perhaps once more: what came of one that did not end is to be forgotten. */
-	void (*on_begin)(void *arg);
 	/* Both return -1 with e to end it all. The value lives during the call only. */
 	int (*on_value)(void *arg, size_t field, const struct json_rows_value *v, struct err *e);
 	int (*on_row)(void *arg, struct err *e); /* after the last field of a row */

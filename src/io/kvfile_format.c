@@ -397,16 +397,6 @@ read_session(struct reader *r, struct err *e)
 	return 0;
 }
 
-static void
-on_begin(void *arg)
-{
-	struct reader *r = arg;
-
-	memset(r->text, 0, sizeof(r->text));
-	memset(r->len, 0, sizeof(r->len));
-	memset(r->number, 0, sizeof(r->number));
-}
-
 static int
 on_row(void *arg, struct err *e)
 {
@@ -423,6 +413,9 @@ on_row(void *arg, struct err *e)
 		kvfile_marks_add(&r->s->tombstones, r->text[DELETED], r->number[INDEX]);
 	else if (r->text[DELAYED] != NULL)
 		kvfile_marks_add(&r->s->delays, r->text[DELAYED], r->number[UNTIL_MS]);
+	memset(r->text, 0, sizeof(r->text));
+	memset(r->len, 0, sizeof(r->len));
+	memset(r->number, 0, sizeof(r->number));
 	return rc;
 }
 
@@ -430,7 +423,6 @@ static const struct json_rows_spec spec = {
 	.what = "it",
 	.fields = fields,
 	.field_count = FIELDS,
-	.on_begin = on_begin,
 	.on_value = on_value,
 	.on_row = on_row,
 };
