@@ -17,12 +17,14 @@
 #include "daemon/agent.h"
 #include "feature/pair_role.h"
 #include "feature/session.h"
+#include "io/gateway.h"
 #include "io/loop.h"
 
 #define TIMER_MS 1000
 #define SAVE_EVERY_MS 60000 /* each is an fsync */
 #define AGENTS_EVERY_MS 30000
 #define AGENTS_LIMIT_MS 10000
+#define GATEWAY_EVERY_MS 2000
 
 static void
 refresh(struct checks *c)
@@ -208,6 +210,19 @@ is_consul_silent(void *arg)
 	const struct contact *contact = &((struct checks *)arg)->agent->contact;
 
 	return contact->since_wall_s != 0 && !contact->is_up;
+}
+
+/* The kernel needs seconds to give up on a neighbour: no need to look more often. */
+static bool
+is_gateway_silent(void *arg)
+{
+	struct checks *c = arg;
+
+	if (clock_mono_ms() - c->gateway_ms >= GATEWAY_EVERY_MS) {
+		c->gateway_ms = clock_mono_ms();
+		c->is_gateway_silent = gateway_is_silent(GATEWAY_ROUTES, GATEWAY_NEIGHBOURS);
+	}
+	return c->is_gateway_silent;
 }
 
 static char *
@@ -469,7 +484,8 @@ checks_node_known(struct checks *c)
 void
 checks_start(struct checks *c, struct checker *checker)
 {
-	const struct checker_env env = { map_of, role_of, is_consul_silent, check_ran, sighted, c };
+	const struct checker_env env = { map_of, role_of, is_consul_silent, is_gateway_silent,
+		check_ran, sighted, c };
 	const struct config *config = c->agent->config;
 
 	c->checker = checker != NULL ? checker : checker_new(c->agent->loop);

@@ -32,7 +32,9 @@ struct checks {
 	struct kv_call *agents_call;
 	size_t agents_alive, agents_gone; /* documents below agents/, by their sessions */
 	int64_t agents_ms;                /* last read; 0: never */
-	int64_t saved_ms;                 /* positions, to disk */
+	bool is_gateway_silent;
+	int64_t gateway_ms; /* last looked at */
+	int64_t saved_ms;   /* positions, to disk */
 	struct err save_err;
 };
 

@@ -49,6 +49,7 @@ struct checker_env {
 	/* What the check's server must be at this moment. */
 	enum check_role (*role)(const struct check *check, void *arg);
 	bool (*is_consul_silent)(void *arg);
+	bool (*is_gateway_silent)(void *arg); /* asked several times a second */
 	/* A result was believed, or earlier ones are not any more. is_changed: state, level or class. */
 	void (*ran)(
 	    const struct check *check, enum debounce_event event, bool is_changed, void *arg);

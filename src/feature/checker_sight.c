@@ -67,6 +67,7 @@ turn(struct checker *c, int64_t now_ms)
 	bool is_changed;
 
 	vantage_set_consul(&c->vantage, c->env.is_consul_silent(c->env.arg));
+	vantage_set_gateway(&c->vantage, c->env.is_gateway_silent(c->env.arg));
 	is_changed = vantage_turn(&c->vantage, c->turn_due_ms, now_ms);
 	if (count_targets(c, now_ms))
 		is_changed = true;

@@ -166,7 +166,7 @@ role_of(const struct check *k, void *arg)
 }
 
 static bool
-is_consul_silent(void *arg)
+is_silent(void *arg)
 {
 	(void)arg;
 	return false;
@@ -209,7 +209,7 @@ add_specs(struct fixture *f, size_t count, const char *type)
 static void
 load(struct fixture *f)
 {
-	const struct checker_env env = { no_map, role_of, is_consul_silent, ran, sighted, f };
+	const struct checker_env env = { no_map, role_of, is_silent, is_silent, ran, sighted, f };
 
 	checker_load(f->checker, &env, f->specs, f->count);
 }
