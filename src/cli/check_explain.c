@@ -55,21 +55,19 @@ from_kv(struct client *client, const char *name, const struct check_spec *s, str
 
 /* --- text ------------------------------------------------------------------------------------------ */
 
-/* "every 5s, failing after 5 bad and 10s (<= 17s)" */
 static void
 print_head(const struct cli *cli, const json_t *row, const struct check_spec *s)
 {
-	char every[32], window[32], bound[32];
+	struct str bound = STR_INIT;
 
 	out_line(cli, "%s  %s  %s", SHOWN(json_get_string(row, "name", "?")),
 	    SHOWN(json_get_string(row, "type", "-")),
 	    SHOWN(json_get_string(row, "address", json_get_string(row, "target", ""))));
 	if (s == NULL)
 		return;
-	out_line(cli, "  every %s, failing after %d bad and %s (<= %s)",
-	    str_duration(every, sizeof(every), s->timing.interval_ms), s->timing.failures,
-	    str_duration(window, sizeof(window), s->timing.window_ms),
-	    str_duration(bound, sizeof(bound), debounce_bound_ms(&s->timing)));
+	check_timing_words(&bound, &s->timing);
+	out_line(cli, "  failing: %s", str_text(&bound));
+	str_clear(&bound);
 }
 
 static void

@@ -9,6 +9,29 @@
 #include "base/mem.h"
 #include "cli/report.h"
 #include "cli/trouble.h"
+#include "model/debounce.h"
+
+/* A bound is never told shorter than it is. */
+static int64_t
+whole_seconds_ms(int64_t ms)
+{
+	return (ms + 999) / 1000 * 1000;
+}
+
+void
+check_timing_words(struct str *out, const struct debounce_config *t)
+{
+	char every[32], window[32], bound[32];
+
+	str_addf(out, "every %s, after %d bad in %s: within %s",
+	    str_duration(every, sizeof(every), t->interval_ms), t->failures,
+	    str_duration(window, sizeof(window), t->window_ms),
+	    str_duration(bound, sizeof(bound), whole_seconds_ms(debounce_bound_ms(t))));
+	if (t->refused_window_ms != 0)
+		str_addf(out, ", refused within %s",
+		    str_duration(
+			bound, sizeof(bound), whole_seconds_ms(debounce_bound_refused_ms(t))));
+}
 
 static bool
 says(const json_t *row, const char *key, const char *word)

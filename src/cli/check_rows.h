@@ -11,7 +11,15 @@
 
 #include "cli/output.h"
 
+struct debounce_config;
+struct str;
 struct troubles;
+
+/*
+ * "every 5s, after 5 bad in 10s: within 17s", and what is quicker where refused connections are
+ * believed sooner: how long a failure can go unnoticed.
+ */
+void check_timing_words(struct str *out, const struct debounce_config *t);
 
 enum mark check_row_mark(const json_t *row);
 bool check_row_is_failing(const json_t *row); /* or recovering */

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cli/check_rows.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -80,16 +81,14 @@ print_output(const struct cli *cli, const struct config_output *o)
 static void
 print_check(const struct cli *cli, const struct check_spec *s)
 {
-	const struct debounce_config *t = &s->timing;
-	char every[32], window[32], bound[32];
+	struct str bound = STR_INIT;
 
+	check_timing_words(&bound, &s->timing);
 	out_line(cli, "check          %s", SHOWN(s->name));
 	out_line(cli, "  type         %s%s%s", s->type, s->target != NULL ? " at " : "",
 	    s->target != NULL ? SHOWN(s->target) : "");
-	out_line(cli, "  failing      every %s, after %d bad and %s (<= %s)",
-	    str_duration(every, sizeof(every), t->interval_ms), t->failures,
-	    str_duration(window, sizeof(window), t->window_ms),
-	    str_duration(bound, sizeof(bound), debounce_bound_ms(t)));
+	out_line(cli, "  failing      %s", str_text(&bound));
+	str_clear(&bound);
 }
 
 static void
@@ -206,13 +205,14 @@ check_to_json(const struct check_spec *s)
 {
 	const struct debounce_config *t = &s->timing;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:i, s:I, s:I}", "name",
-	    out_text_to_json(s->name), "type", out_text_to_json(s->type), "target",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I}",
+	    "name", out_text_to_json(s->name), "type", out_text_to_json(s->type), "target",
 	    out_text_to_json(s->target), "pair", out_text_to_json(s->pair), "interval_ms",
 	    (json_int_t)t->interval_ms, "fast_interval_ms", (json_int_t)t->fast_ms, "timeout_ms",
 	    (json_int_t)t->timeout_ms, "failures_before_critical", t->failures, "window_ms",
 	    (json_int_t)t->window_ms, "success_before_passing", t->successes, "success_window_ms",
-	    (json_int_t)t->success_window_ms, "bound_ms", (json_int_t)debounce_bound_ms(t));
+	    (json_int_t)t->success_window_ms, "bound_ms", (json_int_t)debounce_bound_ms(t),
+	    "bound_refused_ms", (json_int_t)debounce_bound_refused_ms(t));
 }
 
 static json_t *
