@@ -197,7 +197,6 @@ unit_close(void *probe)
 
 const struct check_type check_type_unit = {
 	.name = "unit",
-	.is_program = true,
 	.validate = unit_validate,
 	.open = unit_open,
 	.start = unit_start,

@@ -173,8 +173,8 @@ pair_watch_saw(struct pair_watch *w, const struct check *check)
 
 		if (strcmp(m->node, check->spec.node) != 0)
 			continue;
-		pair_member_saw(m, check->is_view_fresh ? check->view : NULL);
 		m->is_active = check->role == CHECK_ROLE_ACTIVE;
+		pair_member_saw(m, check->is_view_fresh ? check->view : NULL);
 		see(w, p, m);
 	}
 }
