@@ -1,10 +1,13 @@
 """The README's first command: the lab comes up, shows a flip, and leaves nothing behind."""
+import json
 import os
 import re
 import subprocess
 import sys
 
 import pytest
+
+from lib.proc import wait_for
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 LAB = os.path.join(TOP, "contrib", "lab", "lab.py")
@@ -14,7 +17,7 @@ def lab(procs, *args, check=True):
     """Runs it with the mark of the test, so that what it would leave behind is found."""
     env = dict(os.environ, POINTSMAN_E2E=procs.mark)
     run = subprocess.run([sys.executable, "-B", LAB, *args], env=env, capture_output=True, text=True,
-                         timeout=60, check=False)
+                         timeout=90, check=False)
     assert not check or run.returncode == 0, run.stdout + run.stderr
     return run
 
@@ -36,15 +39,53 @@ def addresses(text):
     return re.findall(r"^(10\.[0-9.]+)$", text, re.M)
 
 
+def checks(procs, folder):
+    """{name: (state, class)} as the operator's command says."""
+    found = json.loads(lab(procs, *folder, "pointsman", "-o", "json", "checks", check=False).stdout)
+    return {c["name"]: (c["state"], c["class"]) for c in found}
+
+
+ALL_WELL = {name: ("passing", "ok") for name in ("maindb/db3", "maindb/db4", "sessions/red1",
+                                                 "sessions/red2")}
+
+
 def test_up_flips_a_name_each_time(raised):
     procs, folder, text = raised
-    assert addresses(text) == ["10.0.4.13", "10.0.4.14"], text
-    assert re.search(r"^All 3 dnsmasq answered 10\.0\.4\.14", text, re.M), text
+    assert addresses(text) == ["10.0.4.19", "10.0.4.20"], text
+    assert re.search(r"^All 3 dnsmasq answered 10\.0\.4\.20", text, re.M), text
+    assert checks(procs, folder) == ALL_WELL, text
     again = lab(procs, "up", *folder).stdout
-    assert addresses(again) == ["10.0.4.14", "10.0.4.13"], again
+    assert addresses(again) == ["10.0.4.20", "10.0.4.19"], again
     status = lab(procs, "status", *folder).stdout
-    assert "DEAD" not in status and status.count("agent") == 3
-    assert "10.0.5.11" in lab(procs, *folder, "dig", "sessions").stdout
+    assert "DEAD" not in status and status.count(" agent ") == 3
+    assert [len(re.findall(kind, status)) for kind in ("MariaDB 127", "Redis 127")] == [2, 2]
+    assert re.search(r"127\.0\.\d+\.21", lab(procs, *folder, "dig", "sessions").stdout)
+    assert max(len(line) for line in status.splitlines()[1:]) <= 80
+    # Both write in both directions: what a client writes is on the standby.
+    report = lab(procs, *folder, "writer", "2").stdout
+    assert "acknowledged writes lost: 0\n" in report and "the tables are equal" in report
+    assert "through maindb.service.consul" in report
+
+
+def test_a_dead_master_is_a_proposal_and_nothing_moves(raised):
+    procs, folder, _ = raised
+    lab(procs, *folder, "kill", "db3")
+    assert lab(procs, "status", *folder, check=False).returncode == 1
+    wait_for("the vantages saying that db3 is down",
+             lambda: checks(procs, folder)["maindb/db3"] == ("failing", "refused"), 60, 0.5)
+    said = wait_for("a proposal", lambda: (lambda text: text if "is proposed" in text else None)(
+        lab(procs, *folder, "pointsman", "pairs", check=False).stdout), 30, 0.5)
+    assert "a failover from db3 to db4 is proposed" in re.sub(r"\s+", " ", said)
+    assert lab(procs, *folder, "dig", "maindb").stdout.count(".13\n") == 3
+    assert checks(procs, folder)["sessions/red1"] == ("passing", "ok")
+    # It comes back as a master that died must; the rest is a person's decision.
+    said = lab(procs, *folder, "start", "db3").stdout
+    asked = lab(procs, *folder, "shell", "db3", "SELECT @@read_only").stdout
+    assert re.search(r"^\| +1 \|$", asked, re.M), asked
+    assert "Slave_IO_Running: No" in lab(procs, *folder, "shell", "db3", "SHOW SLAVE STATUS\\G").stdout
+    for statement in re.findall(r'shell db3 "(.*)"', said):
+        lab(procs, *folder, "shell", "db3", statement)
+    wait_for("all is well again", lambda: checks(procs, folder) == ALL_WELL, 60, 0.5)
 
 
 def test_a_second_lab_takes_another_network(raised):

@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
 
@@ -19,15 +20,19 @@ OPTIONS = [
 
 def _template(procs):
     """An empty data directory, made once for all servers of a session."""
-    path = os.path.join(os.path.dirname(procs.dir.rstrip("/")), "mariadb-template")
+    path = os.path.join(procs.shared, "mariadb-template")
     if not os.path.isdir(path):
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + path + ".new",
+        new = tempfile.mkdtemp(prefix="mariadb-template-", dir=procs.shared)
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + new,
                         "--auth-root-authentication-method=normal", "--skip-test-db",
                         "--innodb-log-file-size=8M"]
                        + (["--user=root"] if os.geteuid() == 0 else []),
                        check=True, capture_output=True, timeout=120,
-                       env=dict(os.environ, TMPDIR=own_tmp(path)))
-        os.rename(path + ".new", path)
+                       env=dict(os.environ, TMPDIR=own_tmp(new)))
+        try:
+            os.rename(new, path)
+        except OSError:  # somebody else was faster
+            shutil.rmtree(new)
     return path
 
 

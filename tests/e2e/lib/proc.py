@@ -75,13 +75,8 @@ class Process:
         self.popen = None
 
     def start(self):
-        env = dict(os.environ, **self.env)
-        env[MARK] = self.procs.mark
         with open(self.log_path, "ab") as log:
-            self.popen = subprocess.Popen(
-                self.argv, stdin=self.stdin or subprocess.DEVNULL, stdout=self.stdout or log,
-                stderr=log, env=env, close_fds=True, preexec_fn=_in_child)
-        self.procs.started.append(self.popen)
+            self.popen = self.procs.spawn(self, log)
         return self
 
     @property
@@ -158,6 +153,20 @@ class Procs:
         self.mark = "%d-%d" % (os.getpid(), Procs._count)
         self.started = []
         self.closers = []
+
+    @property
+    def shared(self):
+        """A directory for what is made once for all."""
+        return os.path.dirname(self.dir.rstrip("/"))
+
+    def spawn(self, process, log):
+        env = dict(os.environ, **process.env)
+        env[MARK] = self.mark
+        popen = subprocess.Popen(
+            process.argv, stdin=process.stdin or subprocess.DEVNULL, stdout=process.stdout or log,
+            stderr=log, env=env, close_fds=True, preexec_fn=_in_child)
+        self.started.append(popen)
+        return popen
 
     def at_close(self, fn):
         self.closers.append(fn)

@@ -142,6 +142,10 @@ class SqlPair:
     def start(self):
         for server in (self.active, self.standby):
             server.start(limit=0)
+        return self.connect()
+
+    def connect(self):
+        """Two servers that were started become a pair."""
         for server in (self.active, self.standby):
             server.wait_ready()
         for server in (self.active, self.standby):
