@@ -23,12 +23,14 @@ def _template(procs):
     path = os.path.join(procs.shared, "mariadb-template")
     if not os.path.isdir(path):
         new = tempfile.mkdtemp(prefix="mariadb-template-", dir=procs.shared)
+        tmp = own_tmp(new)
         subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + new,
                         "--auth-root-authentication-method=normal", "--skip-test-db",
                         "--innodb-log-file-size=8M"]
                        + (["--user=root"] if os.geteuid() == 0 else []),
                        check=True, capture_output=True, timeout=120,
-                       env=dict(os.environ, TMPDIR=own_tmp(new)))
+                       env=dict(os.environ, TMPDIR=tmp))
+        shutil.rmtree(tmp)
         try:
             os.rename(new, path)
         except OSError:  # somebody else was faster
