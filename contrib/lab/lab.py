@@ -24,7 +24,7 @@ import tempfile
 
 from centre import (AGENT_PORT, DNS_PORT, DOMAIN, FLIP_NAME, HOSTS, Lab, consul_binary, program)
 from processes import LabError, is_running, tail, wait_for
-from servers import ADDRESSES, MYSQL_PORT, TOP
+from servers import ADDRESSES, ERRORS, MYSQL_PORT, TOP
 
 LAB = "./contrib/lab/lab"
 
@@ -205,7 +205,7 @@ def main():
             print(f"No lab in {lab.dir}.")
             return 0 if options.command == "down" else 1
         return COMMANDS[options.command](lab, options) or 0
-    except LabError as e:
+    except (LabError, *ERRORS) as e:
         print(f"lab: {e}", file=sys.stderr)
         return 1
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 
-from processes import is_running
+from processes import is_running, wait_for
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
@@ -17,6 +17,9 @@ from lib import mariadb, proc, redis, sql_server  # pylint: disable=wrong-import
 # The last byte of each address, and ports that no real server of the machine uses.
 ADDRESSES = {"db3": 13, "db4": 14, "red1": 21, "red2": 22}
 MYSQL_PORT, REDIS_PORT = 13306, 16379
+
+# What their parts may complain of.
+ERRORS = (AssertionError, sql_server.SqlError, redis.RedisError)
 
 # As man/pointsman.conf.5 wants a check's account to be; what an operation has to do; an application.
 ACCOUNTS = {"pointsman": mariadb.CHECK_GRANTS,
@@ -80,7 +83,7 @@ class Servers:
         active.set_read_only(False)
         active.sql("CREATE DATABASE game")
         standby.wait_applied(active)
-        self.by_name["red2"].wait_linked()
+        wait_for("red2 follows red1", self.by_name["red2"].is_linked)
 
     def write_account(self, user, password):
         path = self.account(user)

@@ -107,8 +107,9 @@ def test_down_where_nothing_is_up(procs):
 def test_what_fails_is_told_and_taken_down(procs):
     """A program that is not there: the logs are shown, and nothing of the lab stays."""
     folder = os.path.join(procs.dir, "lab")
-    env = dict(os.environ, POINTSMAN_E2E=procs.mark, POINTSMAN_BUILD="/nonexistent")
+    env = dict(os.environ, POINTSMAN_E2E=procs.mark, POINTSMAN_BUILD=procs.dir)
     run = subprocess.run([sys.executable, "-B", LAB, "up", "--embedded", "--dir", folder], env=env,
                          capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == 1 and "/nonexistent/pointsmand is not built" in run.stderr
+    assert run.returncode == 1 and procs.dir + "/pointsmand is not built" in run.stderr
+    assert "db3: runs" in run.stderr
     assert not os.path.exists(folder) and not procs.leftovers()
