@@ -144,7 +144,7 @@ class Lab:
             "node_name": "consul-1", "datacenter": "lab", "server": True, "bootstrap_expect": 1,
             "bind_addr": address, "client_addr": address, "ports": CONSUL_PORTS,
             "data_dir": self.path("consul", "data"), "disable_update_check": True, "ui": True,
-            # One server needs no patience for elections: this is Consul's own advice for production.
+            # One server needs no patience for elections: Consul's own advice for production.
             "performance": {"raft_multiplier": 1},
         }, indent=2), "consul", "consul.json")
         self.start("consul", [consul_binary(), "agent", "-config-file",
@@ -172,7 +172,8 @@ class Lab:
                                        domain=DOMAIN, user=user_name()), host, "dnsmasq.conf")
         self.write(POINTSMAN_CONF.format(store=self.store, host=host, dir=self.path(host),
                                          address=address, http=AGENT_PORT, dns=DNS_PORT,
-                                         domain=DOMAIN, pairs=self.path("pairs.conf"), templates=os.path.join(TOP, "templates")),
+                                         domain=DOMAIN, pairs=self.path("pairs.conf"),
+                                         templates=os.path.join(TOP, "templates")),
                    host, "pointsman.conf")
         self.start(f"{host} dnsmasq", ["dnsmasq", "--keep-in-foreground", "-C",
                                        self.path(host, "dnsmasq.conf")], f"{host}/dnsmasq.log",
@@ -186,7 +187,7 @@ class Lab:
         self.take_network()
         os.makedirs(self.dir, exist_ok=True)
         self.save()
-        # The databases start while Consul elects itself, and are ready before anybody looks at them.
+        # They start while Consul elects itself, and are ready before anybody looks at them.
         self.servers.begin()
         if embedded:
             self.start_embedded()
@@ -201,7 +202,8 @@ class Lab:
                        env=self.environment())
         for index in range(1, len(HOSTS)):
             self.start_host(index)
-        wait_for("every dnsmasq answers", lambda: set(self.ask(FLIP_NAME)) <= set(self.nodes.values()))
+        wait_for("every dnsmasq answers",
+                 lambda: set(self.ask(FLIP_NAME)) <= set(self.nodes.values()))
 
     def down(self):
         processes.end_all(self.state["processes"])
@@ -265,7 +267,7 @@ class Lab:
         return env
 
     def flip(self):
-        """Flips the name; (shown command, new address, seconds it ran, seconds until all answered)."""
+        """(the command as shown, the new address, seconds it ran, seconds until all answered)"""
         old = self.ask(FLIP_NAME)[0]
         node = next(n for n in FLIP_NODES if self.nodes[n] != old)
         shown, argv = self.flip_command(node)

@@ -8,12 +8,12 @@
     lab consul ARGUMENT ...             Consul's own command, on the lab's server
     lab shell SERVER [STATEMENT]        db3, db4: mariadb as root; red1, red2: redis-cli
     lab kill NAME | start SERVER        SIGKILL to anything that status shows; bring a server back
-    lab writer [SECONDS]                a back end that writes to maindb, and then looks for every row
+    lab writer [SECONDS]                a back end that writes to maindb, then looks for every row
 
 One Consul server (or the embedded KV); three hosts, each an agent that watches the servers, with a
-dnsmasq of its own; two MariaDB masters that replicate from each other and a Redis with its replica, as
-the pairs maindb and sessions. Everything listens on 127.0.87.x with ports that no real server of the
-machine uses; where another lab has taken that network, the next one is used.
+dnsmasq of its own; two MariaDB masters that replicate from each other and a Redis with its replica,
+as the pairs maindb and sessions. Everything listens on 127.0.87.x with ports that no real server of
+the machine uses; where another lab has taken that network, the next one is used.
 """
 import argparse
 import os
@@ -67,8 +67,8 @@ def command_up(lab, options):
     if lab.is_up:
         dead = [p["name"] for p in lab.state["processes"] if not is_running(p)]
         if dead:
-            raise LabError(f"{', '.join(dead)}: dead, in {lab.dir}; `{LAB} start NAME` for a server, "
-                           f"or `{LAB} down` first")
+            raise LabError(f"{', '.join(dead)}: dead, in {lab.dir}; `{LAB} start NAME` for a "
+                           f"server, or `{LAB} down` first")
         if embedded != lab.state["embedded"] and embedded:
             raise LabError(f"it runs on Consul in {lab.dir}; `{LAB} down` first")
     else:
@@ -152,9 +152,9 @@ def command_start(lab, options):
     lab.servers.by_name[name].start()
     print(f"{name} is back.")
     if name.startswith("db"):
-        print("It refuses writes and does not replicate, as a master that died must: it may have rows that"
-              "\nnobody else has, and another may be active. When you have looked, and it shall be as before:"
-              f"\n  {LAB} shell {name} \"START SLAVE\"")
+        print("It refuses writes and does not replicate, as a master that died must: it may have\n"
+              "rows that nobody else has, and another may be active by now. As it was before:\n"
+              f"  {LAB} shell {name} \"START SLAVE\"")
         if lab.active("maindb") == name:
             print(f"  {LAB} shell {name} \"SET GLOBAL read_only = 0\"")
 

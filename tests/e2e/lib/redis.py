@@ -2,6 +2,7 @@
 
 They are asked over a socket of our own with the few lines of RESP below: the client under test is not
 used to prepare its own test."""
+import glob
 import os
 import shutil
 import socket
@@ -75,7 +76,7 @@ class Redis(Process):
         lines.update(config or {})
         self.write_config(lines)
         super().__init__(procs, name, [shutil.which("redis-server") or "/usr/bin/redis-server",
-                                       self.conf])
+                                       glob.escape(self.conf)])  # it takes it for a pattern
 
     def write_config(self, lines):
         with open(self.conf, "w") as f:
