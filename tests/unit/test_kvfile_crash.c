@@ -304,9 +304,11 @@ fill_the_disk(int n)
 			_exit(4);
 	}
 	unlink(junk);
+	free(junk);
 	probe_put(p, "a", "new");
 	if (strcmp(probe_get(p, "a").value, "new") != 0 || scratch_count(dir) != 3)
 		_exit(5);
+	close_probe(&o);
 }
 
 static void
