@@ -145,6 +145,16 @@ add_history(json_t *j, const struct check *k)
 	str_clear(&strip);
 }
 
+static void
+put_own_state(const struct check *k, json_t *row)
+{
+	json_object_set_new(row, "state", json_string(check_state_name(k->debounce.state)));
+	json_object_set_new(row, "class", json_string(check_class_name(k->class)));
+	json_object_set_new(row, "level", json_string(check_level_name(k->debounce.level)));
+	json_object_set_new(row, "since", time_json(k->since_wall_ms / 1000));
+	json_object_set_new(row, "output", text_json(k->text));
+}
+
 static json_t *
 check_json(const struct checks *c, const struct check *k)
 {
@@ -155,6 +165,9 @@ check_json(const struct checks *c, const struct check *k)
 
 	if (k->is_known) {
 		put_own(c, k, j);
+		/* Nobody may judge, we included: what we held on to stands. */
+		if (!json_is_string(json_object_get(j, "state")))
+			put_own_state(k, j);
 		if (strcmp(json_get_string(j, "class", ""), check_class_name(k->class)) == 0)
 			json_object_set_new(j, "output", text_json(k->text));
 	}
