@@ -103,6 +103,8 @@ print_pair(const struct cli *cli, const struct config_pair *p)
 static void
 print_text(const struct cli *cli, const struct config *c)
 {
+	bool has_work = c->output_count > 0 || (c->agent.is_vantage && c->check_count > 0);
+
 	out_line(cli, "configuration  %s", c->path != NULL ? SHOWN(c->path) : "none, all defaults");
 	out_line(cli, "consul         %s", SHOWN(c->consul.address));
 	out_line(cli, "token          %s", c->consul.token != NULL ? "given" : "none");
@@ -128,9 +130,13 @@ print_text(const struct cli *cli, const struct config *c)
 		out_line(cli, "hook           %s runs %s", SHOWN(c->hooks[i].name),
 		    SHOWN(c->hooks[i].command[0]));
 	out_blank();
+	if (!has_work)
+		out_marked(cli, MARK_WARNING,
+		    "no output block, and no checks of a vantage: enough for pointsman, but "
+		    "pointsmand does not start");
 	if (c->warnings.len > 0)
 		out_marked(cli, MARK_WARNING, "%s", str_text(&c->warnings));
-	else
+	else if (has_work)
 		out_line(cli, "The configuration is good.");
 }
 
