@@ -118,11 +118,11 @@ def test_consistent_reads_lie_as_well_but_only_once(procs, consul):
     that lie within a second. (With a long max-silence, so that no other read comes in between.)"""
     fake = FakeConsul(procs, consul).start()
     site = Site(procs, fake).start()
-    for share in (0.9, 0.95):
+    for lies, share in enumerate((0.9, 0.95), 1):
         settle(1.0 if share > 0.9 else 2.2)  # the first lie must be one that counts
         fake.spoil(r"GET /v1/kv/\S+/n\?.*consistent", "short", times=1, share=share)
+        wait_for("it has lied", lambda: fake.stats()["spoilt"] == lies, 10)
     settle(1.0)
-    assert fake.stats()["spoilt"] == 2
     fake.heal()
     site.flip("name-012", limit=20)
     site.check()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib import mariadb
+from lib.proc import wait_for
 from lib.redis import Redis
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -66,6 +67,10 @@ class Watcher:
                 self.looks += b"mariadb\0--defaults" in line or b"redis-cli\0" in line
                 if self.secret in line:
                     self.seen.append(line)
+
+    def wait_look(self, act):
+        """A client lives for milliseconds: act starts one again until it was looked at."""
+        wait_for("a client was looked at", lambda: self.looks or (act() and self.looks), 30)
 
     def __enter__(self):
         self.thread.start()
@@ -150,7 +155,8 @@ def test_redis(run, procs, tmp_path):
         assert run("check_pm_heartbeat", "--redis", "beat", "-w", 30, *at)[0] == "WARNING"
         assert run("check_pm_heartbeat", "--redis", "iso", "-w", 30, *at)[0] == "OK"
         assert run("check_pm_heartbeat", "--redis", "nothing", *at)[0] == "CRITICAL"
-    assert watcher.looks > 0 and watcher.seen == []
+        watcher.wait_look(lambda: run("check_pm_heartbeat", "--redis", "iso", *at))
+    assert watcher.seen == []
     state, line = run("check_pm_heartbeat", "--redis", "beat", "-p", server.port)
     assert state == "CRITICAL" and "NOAUTH" in line
     options.chmod(0o644)
@@ -229,7 +235,8 @@ def test_sql(run, procs, tmp_path):
         assert run("check_pm_result", "--sql", "SELECT id FROM runs", "--rows", "-c", "2:", *at)[0] == "CRITICAL"
         assert run("check_pm_result", "--sql", "SELECT NULL", "-c", "1", *at)[0] == "CRITICAL"
         assert run("check_pm_result", "--sql", "SELECT 'x'", "-c", "1", *at)[0] == "CRITICAL"
-    assert watcher.looks > 0 and watcher.seen == []
+        watcher.wait_look(lambda: run("check_pm_heartbeat", "--sql", age, *at))
+    assert watcher.seen == []
     queue = ["check_pm_queue", "--sql", "SELECT COUNT(*), MIN(id) FROM runs", "-w", 0.3, *at]
     assert run(*queue)[0] == "OK"
     time.sleep(0.4)
