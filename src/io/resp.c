@@ -1,18 +1,23 @@
 /*
- * resp.c: five kinds of values, each begun by a line:
+ * resp.c: the reader of hiredis, on bytes that come from elsewhere (io/redis has TLS and limits of time),
+ * with values of our own.
  *
- *   +status   -error   :number   $length, then so many bytes   *count, then so many values
+ * The library splits replies, reads numbers and keeps the stack of arrays that are not full yet. Each
+ * value that it meets is a callback of ours, which puts it into the arena of the reply, at its place in
+ * the array above it. It tells how many values an array will have before there is room for any: that is
+ * where the limits of values and levels stand. A callback refuses by leaving its reason in err and
+ * returning NULL, which the library takes for a lack of memory and gives up.
  *
- * An item is taken once it is there as a whole and is copied into the arena of its reply; arrays that
- * are not full yet stand on a stack. So a reply that comes byte by byte is not parsed again and again,
- * and nothing is allocated that a few bytes only announced: an array costs what RESP_VALUES_MAX allows.
+ * What the library does not ask for is looked at here: how large the whole reply and how long a line
+ * may become (it would wait for both for ever), what ends a line or a string, and kinds of values that
+ * came with RESP 3, which hiredis knows from 1.0 on and Debian 12's 0.14 refuses by itself.
  *
- * Rejected: hiredis. Debian 12 has 0.14, whose reader believes "*100000000" and allocates it, and whose
- * asynchronous API has neither TLS nor limits of time; the reader's interface for values of one's own
- * changed with 1.0.
+ * Rejected: the rest of hiredis. Its own values believe "*100000000" and allocate it; its asynchronous
+ * connections of 0.14 have neither TLS nor limits of time.
  */
 #include "io/resp.h"
 
+#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,56 +25,26 @@
 #include "base/arena.h"
 #include "base/mem.h"
 
-#define NUMBER_SIZE 24 /* "-9223372036854775808" */
 #define SHOW_MAX 40
 
-/* An array that waits for more values. */
-struct frame {
-	struct resp_value *array, *items;
-	size_t filled;
-};
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_count;
+#else
+typedef int array_count; /* never negative */
+#endif
 
 struct resp_reader {
-	struct str in;
-	size_t pos;   /* in in: what comes before was taken */
-	size_t taken; /* bytes of the reply under way that are no longer in in */
+	redisReader *library;
 	size_t max_bytes;
+	size_t taken; /* bytes of the reply under way that the library is done with */
+	size_t values;
 	struct arena arena;
 	struct resp_value root;
-	struct frame stack[RESP_DEPTH_MAX];
-	size_t depth, values;
+	struct err err;       /* of the callback that refused */
+	char shown[SHOW_MAX]; /* how the reply begins: an error leaves nothing in the library */
+	size_t shown_len;
 	bool is_begun;
 };
-
-struct resp_reader *
-resp_reader_new(size_t max_bytes)
-{
-	struct resp_reader *r = mem_alloc(sizeof(*r));
-
-	r->max_bytes = max_bytes;
-	return r;
-}
-
-void
-resp_reader_free(struct resp_reader *r)
-{
-	if (r == NULL)
-		return;
-	str_clear(&r->in);
-	arena_clear(&r->arena);
-	free(r);
-}
-
-void
-resp_reader_feed(struct resp_reader *r, const char *data, size_t len)
-{
-	if (r->pos > 0) {
-		memmove(r->in.data, r->in.data + r->pos, r->in.len - r->pos);
-		r->in.len -= r->pos;
-		r->pos = 0;
-	}
-	str_add(&r->in, data, len);
-}
 
 static int
 too_large(const struct resp_reader *r, struct err *e)
@@ -78,185 +53,271 @@ too_large(const struct resp_reader *r, struct err *e)
 }
 
 static int
+too_many(struct err *e)
+{
+	return err_set(e, ERR_LIMIT, "the reply has too many values or levels");
+}
+
+static int
 not_redis(const struct resp_reader *r, struct err *e)
 {
-	const char *from = r->in.data + r->pos;
-	size_t len = r->in.len - r->pos;
 	struct str shown = STR_INIT;
 
-	str_add_printable(&shown, from, len, SHOW_MAX);
+	str_add_printable(&shown, r->shown, r->shown_len, SHOW_MAX);
 	err_set(e, ERR_PROTOCOL, "it does not talk as Redis does: \"%s\"", str_text(&shown));
 	str_clear(&shown);
 	return -1;
 }
 
-/* 0, or -1: the bytes are no number. */
-static int
-parse_number(const char *text, size_t len, int64_t *out)
+/* The place of the value that the task has read; NULL: it is none of RESP 2. */
+static struct resp_value *
+place_value(const redisReadTask *task, enum resp_type type)
 {
-	char digits[NUMBER_SIZE];
-	bool is_negative = len > 0 && text[0] == '-';
-	uint64_t number;
+	struct resp_reader *r = task->privdata;
+	const struct resp_value *array = task->parent != NULL ? task->parent->obj : NULL;
+	struct resp_value *v = &r->root;
 
-	if (len >= sizeof(digits))
-		return -1;
-	memcpy(digits, text, len);
-	digits[len] = '\0';
-	if (strlen(digits) != len || str_parse_u64(digits + is_negative, &number) != 0 ||
-	    number > INT64_MAX)
-		return -1;
-	*out = is_negative ? -(int64_t)number : (int64_t)number;
-	return 0;
+	if (task->type > REDIS_REPLY_ERROR || task->type == REDIS_REPLY_NIL) {
+		not_redis(r, &r->err);
+		return NULL;
+	}
+	if (array != NULL)
+		v = (struct resp_value *)&array->items[task->idx];
+	*v = (struct resp_value){ .type = type, .text = "" };
+	return v;
+}
+
+/* The library looks for the end of a line only, and counts the bytes of a string, no more. */
+static bool
+is_ended_well(const redisReadTask *task, const char *text, size_t len)
+{
+	if (task->type == REDIS_REPLY_STRING)
+		return memcmp(text + len, "\r\n", 2) == 0;
+	/* With its kind and its end. */
+	return len + 3 <= RESP_LINE_MAX && memchr(text, '\n', len) == NULL;
+}
+
+static void *
+create_string(const redisReadTask *task, char *text, size_t len)
+{
+	static const enum resp_type types[] = {
+		[REDIS_REPLY_STRING] = RESP_STRING,
+		[REDIS_REPLY_STATUS] = RESP_STATUS,
+		[REDIS_REPLY_ERROR] = RESP_ERROR,
+	};
+	struct resp_reader *r = task->privdata;
+	struct resp_value *v;
+
+	if (!is_ended_well(task, text, len)) {
+		not_redis(r, &r->err);
+		return NULL;
+	}
+	if ((v = place_value(task, RESP_STRING)) == NULL)
+		return NULL;
+	v->type = types[task->type];
+	v->text = arena_strndup(&r->arena, text, len);
+	v->len = len;
+	return v;
+}
+
+static void *
+create_array(const redisReadTask *task, array_count n)
+{
+	struct resp_reader *r = task->privdata;
+	size_t count = (size_t)n, depth = 0;
+	struct resp_value *v;
+
+	for (const redisReadTask *above = task->parent; above != NULL; above = above->parent)
+		depth++;
+	if (count > RESP_VALUES_MAX - r->values || depth == RESP_DEPTH_MAX) {
+		too_many(&r->err);
+		return NULL;
+	}
+	if ((v = place_value(task, RESP_ARRAY)) == NULL)
+		return NULL;
+	r->values += count;
+	v->count = count;
+	if (count > 0)
+		v->items = arena_array(&r->arena, count, sizeof(*v->items));
+	return v;
+}
+
+static void *
+create_integer(const redisReadTask *task, long long number)
+{
+	struct resp_value *v = place_value(task, RESP_INTEGER);
+
+	if (v != NULL)
+		v->integer = number;
+	return v;
+}
+
+static void *
+create_nil(const redisReadTask *task)
+{
+	return place_value(task, RESP_NIL);
+}
+
+#if HIREDIS_MAJOR >= 1
+/* Without them the library would make up an object that is none. */
+static void *
+create_double(const redisReadTask *task, double number, char *text, size_t len)
+{
+	(void)number;
+	(void)text;
+	(void)len;
+	return place_value(task, RESP_NIL); /* which refuses it */
+}
+
+static void *
+create_bool(const redisReadTask *task, int is_true)
+{
+	(void)is_true;
+	return place_value(task, RESP_NIL);
+}
+#endif
+
+static const redisReplyObjectFunctions functions = {
+	.createString = create_string,
+	.createArray = create_array,
+	.createInteger = create_integer,
+	.createNil = create_nil,
+#if HIREDIS_MAJOR >= 1
+	.createDouble = create_double,
+	.createBool = create_bool,
+#endif
+	.freeObject = NULL, /* they live in the arena */
+};
+
+struct resp_reader *
+resp_reader_new(size_t max_bytes)
+{
+	struct resp_reader *r = mem_alloc(sizeof(*r));
+
+	r->max_bytes = max_bytes;
+	r->library = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&functions);
+	if (r->library == NULL)
+		abort(); /* out of memory */
+	r->library->privdata = r;
+	return r;
+}
+
+void
+resp_reader_free(struct resp_reader *r)
+{
+	if (r == NULL)
+		return;
+	redisReaderFree(r->library);
+	arena_clear(&r->arena);
+	free(r);
 }
 
 static void
-take_text(struct resp_reader *r, struct resp_value *v, const char *text, size_t len)
+show(struct resp_reader *r, const char *data, size_t len)
 {
-	v->text = arena_strndup(&r->arena, text, len);
-	v->len = len;
+	size_t room = SHOW_MAX - r->shown_len;
+
+	if (len > room)
+		len = room;
+	memcpy(r->shown + r->shown_len, data, len);
+	r->shown_len += len;
 }
 
-/* The bytes of a string, behind its line. 1, 0 or -1 as resp_reader_next(). */
-static int
-read_string(struct resp_reader *r, struct resp_value *v, size_t line_end, struct err *e)
+void
+resp_reader_feed(struct resp_reader *r, const char *data, size_t len)
 {
-	size_t left = r->in.len - line_end;
+	if (len == 0)
+		return;
+	show(r, data, len);
+	redisReaderFeed(r->library, data, len); /* an error stays until it is asked for a reply */
+}
 
-	if (v->integer == -1) {
-		v->type = RESP_NIL;
-		v->integer = 0;
-		r->pos = line_end;
-		return 1;
+/* What was fed and not taken. */
+static size_t
+count_left(const struct resp_reader *r)
+{
+	return r->library->len - r->library->pos;
+}
+
+static void
+begin_reply(struct resp_reader *r)
+{
+	arena_clear(&r->arena);
+	r->taken = r->values = r->shown_len = 0;
+	show(r, r->library->buf + r->library->pos, count_left(r));
+	r->is_begun = true;
+}
+
+static int
+tell_error(const struct resp_reader *r, struct err *e)
+{
+	if (r->err.code != ERR_NONE) {
+		*e = r->err;
+		return -1;
 	}
-	if (v->integer < 0)
+	if (r->library->err == REDIS_ERR_OOM)
+		abort();
+	/* 0.14 counts the levels itself, and does not ask for one too many. */
+	if (strstr(r->library->errstr, "nested") != NULL)
+		return too_many(e);
+	return not_redis(r, e);
+}
+
+/*
+ * What is left is an item without its end; the library has taken the byte of its kind. With a whole
+ * line it can only be a string that waits for its bytes.
+ */
+static int
+check_left(const struct resp_reader *r, struct err *e)
+{
+	const char *line = r->library->buf + r->library->pos, *end;
+	size_t left = count_left(r), line_max = RESP_LINE_MAX - 1;
+
+	if ((end = memchr(line, '\n', left < line_max ? left : line_max)) == NULL)
+		return left < line_max ? 0 : not_redis(r, e);
+	if (end == line || end[-1] != '\r')
 		return not_redis(r, e);
-	if ((uint64_t)v->integer > r->max_bytes)
+	if (strtoull(line, NULL, 10) > r->max_bytes) /* the library saw that it is a number */
 		return too_large(r, e);
-	v->len = (size_t)v->integer;
-	v->integer = 0;
-	if (left < v->len + 2)
-		return 0;
-	if (memcmp(r->in.data + line_end + v->len, "\r\n", 2) != 0)
-		return not_redis(r, e);
-	take_text(r, v, r->in.data + line_end, v->len);
-	r->pos = line_end + v->len + 2;
-	return 1;
-}
-
-static int
-read_array(struct resp_reader *r, struct resp_value *v, size_t line_end, struct err *e)
-{
-	if (v->integer < -1)
-		return not_redis(r, e);
-	r->pos = line_end;
-	if (v->integer == -1)
-		v->type = RESP_NIL;
-	else if ((uint64_t)v->integer > RESP_VALUES_MAX - r->values || r->depth == RESP_DEPTH_MAX)
-		return err_set(e, ERR_LIMIT, "the reply has too many values or levels");
-	else
-		v->count = (size_t)v->integer;
-	v->integer = 0;
-	if (v->count > 0) {
-		struct frame *f = &r->stack[r->depth++];
-
-		r->values += v->count;
-		f->array = v;
-		f->items = arena_array(&r->arena, v->count, sizeof(*f->items));
-		f->filled = 0;
-		v->items = f->items;
-	}
-	return 1;
-}
-
-/* One item at pos into v. 1, 0 or -1 as resp_reader_next(). */
-static int
-read_item(struct resp_reader *r, struct resp_value *v, struct err *e)
-{
-	static const char kinds[] = "+-:$*";
-	static const enum resp_type types[] = { RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_STRING,
-		RESP_ARRAY };
-	const char *line = r->in.data + r->pos, *kind, *end;
-	size_t left = r->in.len - r->pos, len, line_end;
-
-	if (left == 0)
-		return 0;
-	if (line[0] == '\0' || (kind = strchr(kinds, line[0])) == NULL)
-		return not_redis(r, e);
-	if ((end = memchr(line, '\n', left < RESP_LINE_MAX ? left : RESP_LINE_MAX)) == NULL)
-		return left < RESP_LINE_MAX ? 0 : not_redis(r, e);
-	if (end[-1] != '\r')
-		return not_redis(r, e);
-	len = (size_t)(end - line) - 2; /* without the kind and the \r */
-	line_end = r->pos + (size_t)(end - line) + 1;
-	*v = (struct resp_value){ .type = types[kind - kinds], .text = "" };
-	if (v->type == RESP_STATUS || v->type == RESP_ERROR) {
-		take_text(r, v, line + 1, len);
-		r->pos = line_end;
-		return 1;
-	}
-	if (parse_number(line + 1, len, &v->integer) != 0)
-		return not_redis(r, e);
-	if (v->type == RESP_STRING)
-		return read_string(r, v, line_end, e);
-	if (v->type == RESP_ARRAY)
-		return read_array(r, v, line_end, e);
-	r->pos = line_end;
-	return 1;
-}
-
-/* Closes the arrays that the last item has filled; true: the reply is complete. */
-static bool
-close_full(struct resp_reader *r)
-{
-	while (r->depth > 0) {
-		struct frame *f = &r->stack[r->depth - 1];
-
-		if (f->filled < f->array->count)
-			return false;
-		r->depth--;
-	}
-	return true;
+	return 0;
 }
 
 int
 resp_reader_next(struct resp_reader *r, const struct resp_value **out, struct err *e)
 {
-	if (!r->is_begun) {
-		arena_clear(&r->arena);
-		r->depth = r->values = r->taken = 0;
-		r->is_begun = true;
-	}
-	for (;;) {
-		struct frame *f = r->depth > 0 ? &r->stack[r->depth - 1] : NULL;
-		size_t from = r->pos;
-		int result = read_item(r, f != NULL ? &f->items[f->filled] : &r->root, e);
+	size_t before, left;
+	void *reply;
 
-		r->taken += r->pos - from;
-		if (result >= 0 && r->taken + (result == 0 ? r->in.len - r->pos : 0) > r->max_bytes)
-			return too_large(r, e);
-		if (result != 1)
-			return result;
-		/* An array that was begun stands above f now; it counts in f all the same. */
-		if (f != NULL)
-			f->filled++;
-		if (close_full(r))
-			break;
-	}
+	if (!r->is_begun)
+		begin_reply(r);
+	before = count_left(r);
+	if (redisReaderGetReply(r->library, &reply) != REDIS_OK)
+		return tell_error(r, e);
+	left = count_left(r);
+	r->taken += before - left;
+	if (r->taken + (reply == NULL ? left : 0) > r->max_bytes)
+		return too_large(r, e);
+	if (reply == NULL)
+		return check_left(r, e);
 	r->is_begun = false;
-	*out = &r->root;
+	*out = reply;
 	return 1;
 }
 
 void
 resp_add_command(struct str *s, const char *const *argv)
 {
-	size_t count = 0;
+	int argc = 0;
+	long long len;
+	char *text;
 
-	while (argv[count] != NULL)
-		count++;
-	str_addf(s, "*%zu\r\n", count);
-	for (; *argv != NULL; argv++)
-		str_addf(s, "$%zu\r\n%s\r\n", strlen(*argv), *argv);
+	while (argv[argc] != NULL)
+		argc++;
+	if ((len = redisFormatCommandArgv(&text, argc, (const char **)argv, NULL)) < 0)
+		abort(); /* out of memory */
+	str_add(s, text, (size_t)len);
+	explicit_bzero(text, (size_t)len); /* it may hold a password */
+	redisFreeCommand(text);
 }
 
 const char *

@@ -24,7 +24,7 @@ struct resp_value {
 	size_t count;
 };
 
-#define RESP_DEPTH_MAX 8      /* COMMAND has 4 levels, nothing that we ask for more than 3 */
+#define RESP_DEPTH_MAX 8      /* COMMAND of Redis 7 has as many, and hiredis 0.14 can no more */
 #define RESP_VALUES_MAX 65536 /* in one reply */
 #define RESP_LINE_MAX 16384   /* of a status, an error, a number */
 
