@@ -377,6 +377,17 @@ feed_board(struct kv_answer *answer, bool is_counted, bool *is_news, void *arg)
 	return kept_back;
 }
 
+/* What the others say may be old as long as we are cut off, and the proposals may be back before it is. */
+static void
+board_contact(const struct err *e, void *arg)
+{
+	struct checks *c = arg;
+
+	if (e->code != ERR_NONE)
+		c->is_board_read = false;
+	contact(e, c);
+}
+
 static void
 agents_listed(struct kv_answer *answer, void *arg)
 {
@@ -428,7 +439,7 @@ struct checks *
 checks_new(struct agent *a)
 {
 	struct checks *c = mem_alloc(sizeof(*c));
-	const struct watch_reader reader = { feed_board, contact, c };
+	const struct watch_reader reader = { feed_board, board_contact, c };
 	char *prefix = config_key(a->config, HEALTH_PREFIX);
 
 	c->agent = a;

@@ -23,7 +23,7 @@ struct checks {
 	struct agent *agent;
 	struct checker *checker; /* NULL before the start */
 	struct health_board *board;
-	bool is_board_read;       /* since the start: what others say is known */
+	bool is_board_read;       /* what others say is known, and as of now */
 	struct health_post *post; /* NULL until the node's name is known */
 	struct watch *watch;
 	struct pair_watch *pairs;
