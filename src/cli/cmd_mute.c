@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "feature/health.h"
+#include "feature/pair_role.h"
 
 #define MUTE_MAX_MS (7LL * 24 * 3600 * 1000) /* longer is not a mute but a check to be removed */
 
@@ -28,11 +29,14 @@ struct muting {
 	const char *name;
 };
 
+/* A pair's name mutes its checks, its troubles and its proposals. */
 static bool
 is_in_config(const struct muting *m)
 {
 	const struct config *c = m->client.config;
 
+	if (pair_find(c, m->name) != NULL)
+		return true;
 	for (size_t i = 0; i < c->check_count; i++) {
 		if (strcmp(c->checks[i].name, m->name) == 0)
 			return true;
@@ -50,9 +54,11 @@ report_unknown(const struct muting *m)
 	near_init(&near, m->name);
 	for (size_t i = 0; i < c->check_count; i++)
 		near_offer(&near, c->checks[i].name);
+	for (size_t i = 0; i < c->pair_count; i++)
+		near_offer(&near, c->pairs[i].name);
 	for (size_t i = 0; i < health_board_count(m->board); i++)
 		near_offer(&near, health_board_at(m->board, i)->key.check);
-	report_fact(&r, "there is no check %s", SHOWN(m->name));
+	report_fact(&r, "there is no check and no pair %s", SHOWN(m->name));
 	report_why(&r, "it is not in the configuration of this host, and no vantage tells of it");
 	if (near.best != NULL)
 		report_do(&r, "did you mean %s?", near.best);
@@ -184,7 +190,7 @@ const struct command cmd_mute = {
 	.usage = "CHECK --for TIME --why TEXT",
 	.help = "keeps a check from waking anybody for a while",
 	.about = "The check goes on and is shown as muted, with who, why and until when; no hook runs and "
-		 "status does not count it. It ends by itself.",
+		 "status does not count it. The name of a pair mutes all that is of it. It ends by itself.",
 	.options = {
 		{ "for", '\0', OPTION_DURATION, "TIME", "how long, 30m say" },
 		{ "why", '\0', OPTION_TEXT, "TEXT", "for those who wonder" },

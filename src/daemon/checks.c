@@ -62,9 +62,7 @@ checks_mute(const struct checks *c, const char *name)
 const struct health_mute *
 checks_mute_of(const struct checks *c, const struct check *k)
 {
-	const struct health_mute *m = checks_mute(c, k->spec.name);
-
-	return m == NULL && k->spec.pair != NULL ? checks_mute(c, k->spec.pair) : m;
+	return health_board_mute_of(c->board, k->spec.name, k->spec.pair, clock_wall_s());
 }
 
 /* --- pairs and proposals ---------------------------------------------------------------------------- */

@@ -57,7 +57,8 @@ json_t *
 check_report(const struct health_board *b, const char *name, const struct check_spec *s,
     const char *node, const struct opinion *own)
 {
-	const struct health_mute *mute = health_board_mute(b, name, clock_wall_s());
+	const struct health_mute *mute =
+	    health_board_mute_of(b, name, s != NULL ? s->pair : NULL, clock_wall_s());
 	json_t *row, *vantages = json_array();
 	const struct health_entry *said, *e;
 	struct verdict v;

@@ -208,6 +208,15 @@ health_board_mute(const struct health_board *b, const char *check, int64_t now_w
 	return e != NULL && e->is_valid && e->mute.until_wall_s > now_wall_s ? &e->mute : NULL;
 }
 
+const struct health_mute *
+health_board_mute_of(
+    const struct health_board *b, const char *check, const char *pair, int64_t now_wall_s)
+{
+	const struct health_mute *m = health_board_mute(b, check, now_wall_s);
+
+	return m == NULL && pair != NULL ? health_board_mute(b, pair, now_wall_s) : m;
+}
+
 enum vantage_sight
 health_board_sight(const struct health_board *b, const char *vantage)
 {

@@ -49,9 +49,12 @@ const struct health_entry *health_board_find(const struct health_board *b, const
 const struct health_entry *health_board_opinion(
     const struct health_board *b, const char *check, size_t i);
 
-/* The mute of a check that is in force; NULL: none. */
+/* The mute of a check, or of a pair by its name, that is in force; NULL: none. */
 const struct health_mute *health_board_mute(
     const struct health_board *b, const char *check, int64_t now_wall_s);
+/* The same of a check that may be one of a pair (else NULL): its own, else the pair's. */
+const struct health_mute *health_board_mute_of(
+    const struct health_board *b, const char *check, const char *pair, int64_t now_wall_s);
 
 /* How far a vantage trusts its eyes; sighted, when it does not say. */
 enum vantage_sight health_board_sight(const struct health_board *b, const char *vantage);

@@ -95,6 +95,17 @@ def test_mute_and_unmute(desk):
     assert done.code == 0 and "not muted" in done.out
 
 
+def test_a_pair_is_muted_with_its_checks(desk):
+    """Fails when nobody can be spared a pair's own trouble, or its checks are not part of it."""
+    done = desk.run("mute", "maindb", "--for", "30m", "--why", "move")
+    assert done.code == 0 and "unmute maindb" in done.out, done
+    muted = {name: row["muted"] for name, row in rows(desk).items()}
+    assert muted["maindb/db3"]["why"] == muted["maindb/db4"]["why"] == "move"
+    assert muted["api"] is None
+    assert desk.run("unmute", "maindb").code == 0
+    assert rows(desk)["maindb/db3"]["muted"] is None
+
+
 def test_a_mute_ends_by_itself(desk):
     desk.put("health/.mutes/api", json.dumps({
         "since": "2026-11-22T00:00:00Z", "until": "2026-11-22T00:30:00Z", "who": "ola", "why": "w"}))
