@@ -3,7 +3,8 @@
  * run recent?
  *
  * It can never write. The session is read-only (transaction_read_only: the server refuses with
- * 1792), and what is no question by its first word is refused before that, with what is allowed. A query
+ * 1792), and what is no question by its first word is refused before that, with what is allowed, as are
+ * the two words by which even a read-only session writes a file where the server runs. A query
  * that takes long is ended by the server too, some time after our limit: an abandoned one would go on, and
  * the next would join it.
  */
@@ -37,6 +38,12 @@ static const char *const questions[] = { "SELECT", "SHOW", "WITH", "VALUES", "TA
 	"DESCRIBE", "(" };
 
 static bool
+writes_file(const char *query)
+{
+	return strcasestr(query, "OUTFILE") != NULL || strcasestr(query, "DUMPFILE") != NULL;
+}
+
+static bool
 is_question(const char *query)
 {
 	query += strspn(query, " \t\r\n");
@@ -55,6 +62,9 @@ sql_validate(const struct check_spec *s, struct err *e)
 {
 	if (s->query == NULL || s->query[0] == '\0')
 		return err_set(e, ERR_CONFIG, "a check of type sql wants a query");
+	if (writes_file(s->query))
+		return err_set(
+		    e, ERR_CONFIG, "the query only asks: it writes no OUTFILE or DUMPFILE");
 	if (!is_question(s->query))
 		return err_set(e, ERR_CONFIG,
 		    "the query only asks: SELECT, SHOW, WITH, VALUES, TABLE, EXPLAIN and "

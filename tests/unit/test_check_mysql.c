@@ -329,6 +329,9 @@ test_validate(void **state)
 		{ "SHOW STATUS", true },
 		{ "WITH x AS (SELECT 1) SELECT * FROM x", true },
 		{ "SELECTED", false },
+		/* A read-only session may still write a file beside the server. */
+		{ "SELECT 1 INTO OUTFILE '/tmp/x'", false },
+		{ "SELECT 1 /*!50000 into dumpfile '/tmp/x' */", false },
 		{ "INSERT INTO t VALUES (1)", false },
 		{ "DELETE FROM t", false },
 		{ "SET GLOBAL read_only = 0", false },
