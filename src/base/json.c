@@ -8,8 +8,11 @@
  */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 #define JSON_DEPTH_MAX 64
 
@@ -105,6 +108,26 @@ json_printable(const void *data, size_t len)
 		abort(); /* what was added is UTF-8, so memory is out: mem.h's rule */
 	str_clear(&s);
 	return value;
+}
+
+json_t *
+json_text(const char *text)
+{
+	return text != NULL ? json_printable(text, strlen(text)) : json_null();
+}
+
+json_t *
+json_time(int64_t wall_s)
+{
+	char text[CLOCK_ISO_SIZE];
+
+	return wall_s != 0 ? json_string(clock_iso(text, wall_s)) : json_null();
+}
+
+json_t *
+json_number(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
 }
 
 void

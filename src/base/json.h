@@ -26,6 +26,12 @@ bool json_get_bool(const json_t *object, const char *key, bool fallback);
  * a control character becomes \xNN text. Never NULL. */
 json_t *json_printable(const void *data, size_t len);
 
+/* What is not known is null: json_printable() of a text or NULL, the time of a Unix clock in seconds
+ * ("2026-11-23T04:00:00Z") or 0, a number or NAN (JSON has no infinity either). */
+json_t *json_text(const char *text);
+json_t *json_time(int64_t wall_s);
+json_t *json_number(double value);
+
 /* A quoted JSON string; text is UTF-8. For documents of many rows, where a tree is too slow. */
 void json_write_string(struct str *out, const char *text, size_t len);
 /* Compact; members stand in the order they were set. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "cli/check_explain.h"
 #include "cli/check_here.h"
@@ -16,6 +17,7 @@
 #include "cli/report.h"
 #include "cli/server_line.h"
 #include "cli/view.h"
+#include "feature/health.h"
 #include "feature/store_disk.h"
 #include "model/perfdata.h"
 #include "model/target.h"
@@ -159,27 +161,17 @@ print_text(const struct checking *c)
 	str_clear(&line);
 }
 
-static json_t *
-numbers_to_json(const struct check_result *r)
-{
-	json_t *numbers = json_object();
-
-	for (size_t i = 0; i < r->number_count; i++)
-		json_object_set_new(numbers, r->numbers[i].label, json_real(r->numbers[i].value));
-	return numbers;
-}
-
 static void
 print_json(const struct checking *c)
 {
 	const struct check_result *r = &c->here.result;
 
 	out_json(json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:f, s:o}", "name", c->spec->name,
-	    "type", c->spec->type, "target", out_text_to_json(c->spec->target), "address",
-	    out_text_to_json(c->here.address[0] != '\0' ? c->here.address : NULL), "class",
+	    "type", c->spec->type, "target", json_text(c->spec->target), "address",
+	    json_text(c->here.address[0] != '\0' ? c->here.address : NULL), "class",
 	    check_class_name(r->class), "level", check_level_name(check_class_level(r->class)),
-	    "output", out_text_to_json(r->text), "took_ms", (double)r->took_us / 1000, "numbers",
-	    numbers_to_json(r)));
+	    "output", json_text(r->text), "took_ms", (double)r->took_us / 1000, "numbers",
+	    health_numbers(r->numbers, r->number_count)));
 }
 
 /* --- as a plugin ----------------------------------------------------------------------------------- */

@@ -146,27 +146,26 @@ argv_to_json(char **argv)
 	json_t *list = json_array();
 
 	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
-		json_array_append_new(list, out_text_to_json(argv[i]));
+		json_array_append_new(list, json_text(argv[i]));
 	return list;
 }
 
 static json_t *
 consul_to_json(const struct config_consul *c)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:b}", "address", out_text_to_json(c->address),
-	    "root", out_text_to_json(c->root), "names", out_text_to_json(c->names), "datacenter",
-	    out_text_to_json(c->datacenter), "has_token", c->token != NULL, "is_verified",
-	    c->is_verified);
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:b}", "address", json_text(c->address), "root",
+	    json_text(c->root), "names", json_text(c->names), "datacenter",
+	    json_text(c->datacenter), "has_token", c->token != NULL, "is_verified", c->is_verified);
 }
 
 static json_t *
 agent_to_json(const struct config_agent *a)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:I}", "node",
-	    out_text_to_json(a->node), "state_dir", out_text_to_json(a->state_dir), "http",
-	    out_text_to_json(a->http), "domain", out_text_to_json(a->domain), "template_dir",
-	    out_text_to_json(a->template_dir), "vantage", a->is_vantage, "log_level",
-	    log_level_name(a->log_level), "max_silence_ms", (json_int_t)a->max_silence_ms);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:I}", "node", json_text(a->node),
+	    "state_dir", json_text(a->state_dir), "http", json_text(a->http), "domain",
+	    json_text(a->domain), "template_dir", json_text(a->template_dir), "vantage",
+	    a->is_vantage, "log_level", log_level_name(a->log_level), "max_silence_ms",
+	    (json_int_t)a->max_silence_ms);
 }
 
 /* Who is told of a new file, and how. */
@@ -174,9 +173,9 @@ static json_t *
 reader_to_json(const struct config_output *o)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "validate", argv_to_json(o->validate),
-	    "signal", out_text_to_json(o->signal != 0 ? sigabbrev_np(o->signal) : NULL), "pidfile",
-	    out_text_to_json(o->pidfile), "process", out_text_to_json(o->process), "command",
-	    argv_to_json(o->command), "prove", out_text_to_json(o->prove));
+	    "signal", json_text(o->signal != 0 ? sigabbrev_np(o->signal) : NULL), "pidfile",
+	    json_text(o->pidfile), "process", json_text(o->process), "command",
+	    argv_to_json(o->command), "prove", json_text(o->prove));
 }
 
 static json_t *
@@ -187,10 +186,10 @@ output_to_json(const struct config_output *o)
 
 	snprintf(mode, sizeof(mode), "%04o", (unsigned)o->mode & 07777);
 	json_object_update_new(
-	    doc, json_pack("{s:o, s:o, s:o, s:s, s:s, s:f, s:I}", "name", out_text_to_json(o->name),
-		     "template", out_text_to_json(o->template), "path", out_text_to_json(o->path),
-		     "mode", mode, "escape", escape_name(o->escape), "max_removal", o->max_removal,
-		     "backups", (json_int_t)o->backups));
+	    doc, json_pack("{s:o, s:o, s:o, s:s, s:s, s:f, s:I}", "name", json_text(o->name),
+		     "template", json_text(o->template), "path", json_text(o->path), "mode", mode,
+		     "escape", escape_name(o->escape), "max_removal", o->max_removal, "backups",
+		     (json_int_t)o->backups));
 	json_object_update_new(
 	    doc, json_pack("{s:I, s:I, s:I}", "settle_min_ms", (json_int_t)o->settle_min_ms,
 		     "settle_max_ms", (json_int_t)o->settle_max_ms, "timeout_ms",
@@ -201,7 +200,7 @@ output_to_json(const struct config_output *o)
 static json_t *
 hook_to_json(const struct config_hook *h)
 {
-	return json_pack("{s:o, s:o, s:o, s:I}", "name", out_text_to_json(h->name), "on",
+	return json_pack("{s:o, s:o, s:o, s:I}", "name", json_text(h->name), "on",
 	    argv_to_json(h->on), "command", argv_to_json(h->command), "timeout_ms",
 	    (json_int_t)h->limit_ms);
 }
@@ -212,11 +211,11 @@ check_to_json(const struct check_spec *s)
 	const struct debounce_config *t = &s->timing;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I}",
-	    "name", out_text_to_json(s->name), "type", out_text_to_json(s->type), "target",
-	    out_text_to_json(s->target), "pair", out_text_to_json(s->pair), "interval_ms",
-	    (json_int_t)t->interval_ms, "fast_interval_ms", (json_int_t)t->fast_ms, "timeout_ms",
-	    (json_int_t)t->timeout_ms, "failures_before_critical", t->failures, "window_ms",
-	    (json_int_t)t->window_ms, "success_before_passing", t->successes, "success_window_ms",
+	    "name", json_text(s->name), "type", json_text(s->type), "target", json_text(s->target),
+	    "pair", json_text(s->pair), "interval_ms", (json_int_t)t->interval_ms,
+	    "fast_interval_ms", (json_int_t)t->fast_ms, "timeout_ms", (json_int_t)t->timeout_ms,
+	    "failures_before_critical", t->failures, "window_ms", (json_int_t)t->window_ms,
+	    "success_before_passing", t->successes, "success_window_ms",
 	    (json_int_t)t->success_window_ms, "bound_ms", (json_int_t)debounce_bound_ms(t),
 	    "bound_refused_ms", (json_int_t)debounce_bound_refused_ms(t));
 }
@@ -224,10 +223,9 @@ check_to_json(const struct check_spec *s)
 static json_t *
 pair_to_json(const struct config_pair *p)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "title", out_text_to_json(p->name),
-	    "kind", out_text_to_json(p->kind), "name", out_text_to_json(p->kv_name), "nodes",
-	    argv_to_json(p->nodes), "max_lag_ms", (json_int_t)p->max_lag_ms, "long_write_ms",
-	    (json_int_t)p->long_write_ms);
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "title", json_text(p->name), "kind",
+	    json_text(p->kind), "name", json_text(p->kv_name), "nodes", argv_to_json(p->nodes),
+	    "max_lag_ms", (json_int_t)p->max_lag_ms, "long_write_ms", (json_int_t)p->long_write_ms);
 }
 
 static void
@@ -244,10 +242,10 @@ print_json(const struct config *c)
 		json_array_append_new(checks, check_to_json(&c->checks[i]));
 	for (size_t i = 0; i < c->pair_count; i++)
 		json_array_append_new(pairs, pair_to_json(&c->pairs[i]));
-	out_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
-	    out_text_to_json(c->path), "consul", consul_to_json(&c->consul), "agent",
-	    agent_to_json(&c->agent), "outputs", outputs, "pairs", pairs, "checks", checks, "hooks",
-	    hooks, "warnings", out_lines_to_json(str_text(&c->warnings))));
+	out_json(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", json_text(c->path),
+	    "consul", consul_to_json(&c->consul), "agent", agent_to_json(&c->agent), "outputs",
+	    outputs, "pairs", pairs, "checks", checks, "hooks", hooks, "warnings",
+	    out_lines_to_json(str_text(&c->warnings))));
 }
 
 static enum exit_code

@@ -77,9 +77,9 @@ struct row {
 static json_t *
 row_to_json(const struct row *row, const struct change *c, const char *when)
 {
-	return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:s}", "output",
-	    out_text_to_json(row->output), "path", out_text_to_json(row->path), "written", when,
-	    "generation", (json_int_t)row->generation, "added", (json_int_t)c->added, "removed",
+	return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:s}", "output", json_text(row->output),
+	    "path", json_text(row->path), "written", when, "generation",
+	    (json_int_t)row->generation, "added", (json_int_t)c->added, "removed",
 	    (json_int_t)c->removed, "first", str_text(&c->first));
 }
 

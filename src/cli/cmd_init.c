@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -170,7 +171,7 @@ print(const struct cli *cli, const struct client *client, const struct findings 
 		if (!one->is_ok)
 			code = EXIT_PROBLEM;
 		json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "name", one->what, "ok",
-						one->is_ok, "fact", out_text_to_json(one->text)));
+						one->is_ok, "fact", json_text(one->text)));
 		if (!cli->is_json)
 			out_marked(cli,
 			    one->is_ok       ? MARK_OK

@@ -348,11 +348,10 @@ names_without_agent(const struct status *st)
 	json_t *rejected = json_array();
 
 	for (size_t i = 0; st->has_kv && i < map->rejected_count; i++)
-		json_array_append_new(
-		    rejected, json_pack("{s:o, s:o, s:o, s:n}", "name",
-				  out_text_to_json(map->rejected[i].name), "value",
-				  out_text_to_json(map->rejected[i].value), "why",
-				  out_text_to_json(map->rejected[i].why), "kept"));
+		json_array_append_new(rejected,
+		    json_pack("{s:o, s:o, s:o, s:n}", "name", json_text(map->rejected[i].name),
+			"value", json_text(map->rejected[i].value), "why",
+			json_text(map->rejected[i].why), "kept"));
 	return json_pack("{s:I, s:o, s:[]}", "total", (json_int_t)(st->has_kv ? map->count : 0),
 	    "rejected", rejected, "last_known");
 }
@@ -362,10 +361,10 @@ static json_t *
 without_agent(const struct status *st)
 {
 	json_t *consul = json_pack("{s:b, s:n, s:n, s:o}", "up", st->has_kv, "last_contact_ms",
-	    "since", "error", out_text_to_json(st->has_kv ? NULL : st->kv_err.text));
+	    "since", "error", json_text(st->has_kv ? NULL : st->kv_err.text));
 
 	return json_pack("{s:o, s:n, s:n, s:I, s:o, s:[], s:o, s:o}", "node",
-	    out_text_to_json(st->client->config->agent.node), "version", "generation", "index",
+	    json_text(st->client->config->agent.node), "version", "generation", "index",
 	    (json_int_t)st->view.index, "consul", consul, "outputs", "names",
 	    names_without_agent(st), "problems", trouble_to_json(&st->troubles));
 }

@@ -113,12 +113,6 @@ out_json(json_t *document)
 }
 
 json_t *
-out_text_to_json(const char *text)
-{
-	return text != NULL ? json_printable(text, strlen(text)) : json_null();
-}
-
-json_t *
 out_lines_to_json(const char *text)
 {
 	json_t *list = json_array();

@@ -32,8 +32,6 @@ void out_paragraph(const struct cli *cli, int indent, const char *text);
 
 /* Prints, and releases the document. */
 void out_json(json_t *document);
-/* Text that may not be UTF-8 (a path, an error cut short); NULL is null. A new reference. */
-json_t *out_text_to_json(const char *text);
 /* The lines of a text as a list of strings; a new reference. */
 json_t *out_lines_to_json(const char *text);
 

@@ -163,11 +163,10 @@ trouble_to_json(const struct troubles *t)
 	for (size_t i = 0; i < t->count; i++) {
 		const struct trouble *one = &t->list[i];
 
-		json_array_append_new(
-		    list, json_pack("{s:s, s:o, s:o, s:o}", "severity",
-			      one->mark == MARK_CRITICAL ? "critical" : "warning", "what",
-			      out_text_to_json(one->what), "why", out_text_to_json(one->why), "do",
-			      out_text_to_json(one->todo)));
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "severity",
+						one->mark == MARK_CRITICAL ? "critical" : "warning",
+						"what", json_text(one->what), "why",
+						json_text(one->why), "do", json_text(one->todo)));
 	}
 	return list;
 }

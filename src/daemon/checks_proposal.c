@@ -5,9 +5,7 @@
  * Losses are an estimate, and say so: the active was last read some seconds before it failed, and what
  * it took in between is known to nobody.
  */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,20 +14,6 @@
 #include "daemon/agent.h"
 #include "daemon/checks.h"
 #include "model/gtid.h"
-
-static json_t *
-text_json(const char *text)
-{
-	return text != NULL ? json_printable(text, strlen(text)) : json_null();
-}
-
-static json_t *
-time_json(int64_t wall_s)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	return wall_s > 0 ? json_string(clock_iso(text, wall_s)) : json_null();
-}
 
 static const struct pair_member *
 member_of(const struct pair_report *p, bool is_active)
@@ -71,17 +55,17 @@ standby_json(const struct pair_member *m)
 		return json_null();
 	j = json_pack("{s:b, s:I, s:b, s:o}", "answers", m->is_view_fresh, "seen_ms_ago",
 	    (json_int_t)(clock_mono_ms() - v->seen_ms), "writable", v->is_writable, "executed",
-	    text_json(v->gtid_executed));
+	    json_text(v->gtid_executed));
 	if (v->source_count == 0)
 		return j;
 	r = &v->sources[0];
 	json_object_set_new(j, "receiving", json_boolean(r->is_io_running && !r->is_io_connecting));
 	json_object_set_new(j, "applying", json_boolean(r->is_sql_running));
-	json_object_set_new(j, "lag_s", isfinite(r->lag_s) ? json_real(r->lag_s) : json_null());
-	json_object_set_new(j, "behind", isfinite(r->behind) ? json_real(r->behind) : json_null());
-	json_object_set_new(j, "received", text_json(r->gtid_received));
+	json_object_set_new(j, "lag_s", json_number(r->lag_s));
+	json_object_set_new(j, "behind", json_number(r->behind));
+	json_object_set_new(j, "received", json_text(r->gtid_received));
 	json_object_set_new(
-	    j, "error", text_json(r->sql_error[0] != '\0' ? r->sql_error : r->io_error));
+	    j, "error", json_text(r->sql_error[0] != '\0' ? r->sql_error : r->io_error));
 	return j;
 }
 
@@ -196,15 +180,15 @@ checks_proposal(const struct checks *c, const struct pair_report *p)
 	k = checker_find(c->checker, check);
 	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:s}",
 	    "pair", p->config->name, "kind", p->config->kind, "active", active->node, "standby",
-	    standby->node, "since", time_json(active->verdict.since_ms / 1000), "what",
-	    text_json(k != NULL && k->is_known ? k->text : p->state.text), "class",
+	    standby->node, "since", json_time(active->verdict.since_ms / 1000), "what",
+	    json_text(k != NULL && k->is_known ? k->text : p->state.text), "class",
 	    check_class_name(active->verdict.class), "by", by_json(c, check), "confirmed",
-	    active->verdict.is_confirmed, "verdict", text_json(active->verdict.text),
+	    active->verdict.is_confirmed, "verdict", json_text(active->verdict.text),
 	    "standby_state", standby_json(standby), "active_last",
 	    json_pack("{s:o, s:o}", "seen",
-		strcmp(p->seen.node, active->node) == 0 ? time_json(p->seen.wall_s) : json_null(),
+		strcmp(p->seen.node, active->node) == 0 ? json_time(p->seen.wall_s) : json_null(),
 		"executed",
-		strcmp(p->seen.node, active->node) == 0 ? text_json(p->seen.executed)
+		strcmp(p->seen.node, active->node) == 0 ? json_text(p->seen.executed)
 							: json_null()),
 	    "lost", lost_json(p, standby), "command", str_text(&command));
 	str_clear(&command);

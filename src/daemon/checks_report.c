@@ -2,8 +2,6 @@
  * checks_report.c: /v1/checks and /v1/pairs (design, section 7). Built as one tree a check and written
  * out at once: a thousand of them together would be megabytes.
  */
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,33 +12,12 @@
 #include "feature/check_report.h"
 
 static json_t *
-time_json(int64_t wall_s)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	return wall_s > 0 ? json_string(clock_iso(text, wall_s)) : json_null();
-}
-
-static json_t *
-text_json(const char *text)
-{
-	return text != NULL ? json_printable(text, strlen(text)) : json_null();
-}
-
-/* JSON has neither NAN nor infinity. */
-static json_t *
-number_json(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *
 mute_json(const struct health_mute *m)
 {
 	if (m == NULL)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "until", time_json(m->until_wall_s), "since",
-	    time_json(m->since_wall_s), "who", text_json(m->who), "why", text_json(m->why));
+	return json_pack("{s:o, s:o, s:o, s:o}", "until", json_time(m->until_wall_s), "since",
+	    json_time(m->since_wall_s), "who", json_text(m->who), "why", json_text(m->why));
 }
 
 static json_t *
@@ -52,10 +29,10 @@ numbers_json(const struct check *k)
 		const struct check_number *n = &k->numbers[i];
 
 		json_array_append_new(list,
-		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "label", text_json(n->label), "value",
-			number_json(n->value), "unit", text_json(n->unit), "warning",
-			n->warning.is_set ? text_json(n->warning.text) : json_null(), "critical",
-			n->critical.is_set ? text_json(n->critical.text) : json_null()));
+		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "label", json_text(n->label), "value",
+			json_number(n->value), "unit", json_text(n->unit), "warning",
+			n->warning.is_set ? json_text(n->warning.text) : json_null(), "critical",
+			n->critical.is_set ? json_text(n->critical.text) : json_null()));
 	}
 	return list;
 }
@@ -69,8 +46,8 @@ failures_json(const struct check_history *h)
 		const struct check_failure *f = &h->failures[i];
 
 		json_array_append_new(
-		    list, json_pack("{s:o, s:s, s:o, s:f, s:b}", "at", time_json(f->wall_s),
-			      "class", check_class_name(f->class), "output", text_json(f->text),
+		    list, json_pack("{s:o, s:s, s:o, s:f, s:b}", "at", json_time(f->wall_s),
+			      "class", check_class_name(f->class), "output", json_text(f->text),
 			      "took_ms", (double)f->took_us / 1000, "alone", f->is_alone));
 	}
 	return list;
@@ -82,8 +59,8 @@ own_json(const struct checks *c, const struct check *k)
 	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:o, s:b}", "vantage", c->agent->node,
 	    "live", true, "sight", vantage_sight_name(checker_vantage(c->checker)->sight), "state",
 	    check_state_name(k->debounce.state), "class", check_class_name(k->class), "level",
-	    check_level_name(k->debounce.level), "since", time_json(k->since_wall_ms / 1000),
-	    "output", text_json(k->text), "flapping", k->debounce.is_flapping);
+	    check_level_name(k->debounce.level), "since", json_time(k->since_wall_ms / 1000),
+	    "output", json_text(k->text), "flapping", k->debounce.is_flapping);
 }
 
 /* Ours is of this moment, whatever the KV has of it. */
@@ -110,7 +87,7 @@ verdict_json(const struct verdict *v)
 	    check_state_name(v->state), "level", check_level_name(v->level), "class",
 	    check_class_name(v->class), "down", v->is_down, "confirmed", v->is_confirmed, "live",
 	    (json_int_t)v->live, "sighted", (json_int_t)v->sighted, "agreeing",
-	    (json_int_t)v->agreeing, "text", text_json(v->text));
+	    (json_int_t)v->agreeing, "text", json_text(v->text));
 }
 
 static void
@@ -169,13 +146,13 @@ check_json(const struct checks *c, const struct check *k)
 		if (!json_is_string(json_object_get(j, "state")))
 			put_own_state(k, j);
 		if (strcmp(json_get_string(j, "class", ""), check_class_name(k->class)) == 0)
-			json_object_set_new(j, "output", text_json(k->text));
+			json_object_set_new(j, "output", json_text(k->text));
 	}
 	json_object_set_new(j, "known", json_boolean(k->is_known));
 	json_object_set_new(j, "address",
 	    k->endpoint.len > 0 ? json_string(endpoint_format(address, &k->endpoint))
 				: json_null());
-	json_object_set_new(j, "node", text_json(k->spec.node));
+	json_object_set_new(j, "node", json_text(k->spec.node));
 	json_object_set_new(j, "muted", mute_json(checks_mute_of(c, k)));
 	json_object_set_new(j, "flapping", json_boolean(k->debounce.is_flapping));
 	json_object_set_new(j, "numbers", numbers_json(k));
@@ -210,12 +187,12 @@ sources_json(const struct server_view *view)
 
 		json_array_append_new(list,
 		    json_pack("{s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:i, s:o, s:i, s:o}", "channel",
-			text_json(r->channel), "host", text_json(r->source_host), "port",
+			json_text(r->channel), "host", json_text(r->source_host), "port",
 			r->source_port, "receiving", r->is_io_running && !r->is_io_connecting,
-			"applying", r->is_sql_running, "lag_s", number_json(r->lag_s), "behind",
-			number_json(r->behind), "io_errno", r->io_errno, "io_error",
-			text_json(r->io_error), "sql_errno", r->sql_errno, "sql_error",
-			text_json(r->sql_error)));
+			"applying", r->is_sql_running, "lag_s", json_number(r->lag_s), "behind",
+			json_number(r->behind), "io_errno", r->io_errno, "io_error",
+			json_text(r->io_error), "sql_errno", r->sql_errno, "sql_error",
+			json_text(r->sql_error)));
 	}
 	return list;
 }
@@ -226,12 +203,12 @@ view_json(const struct server_view *v, bool is_fresh)
 	if (v == NULL)
 		return json_null();
 	return json_pack("{s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "kind",
-	    server_kind_name(v->kind), "version", text_json(v->version), "fresh", is_fresh,
+	    server_kind_name(v->kind), "version", json_text(v->version), "fresh", is_fresh,
 	    "writable", v->is_writable, "age_ms", (json_int_t)(clock_mono_ms() - v->seen_ms),
 	    "sessions", (json_int_t)v->sessions, "session_limit", (json_int_t)v->session_limit,
-	    "longest_write_s", number_json(v->longest_write_s), "executed",
-	    text_json(v->gtid_executed), "restart", text_json(v->restart), "sentinel",
-	    text_json(v->sentinel), "sources", sources_json(v));
+	    "longest_write_s", json_number(v->longest_write_s), "executed",
+	    json_text(v->gtid_executed), "restart", json_text(v->restart), "sentinel",
+	    json_text(v->sentinel), "sources", sources_json(v));
 }
 
 static json_t *
@@ -250,7 +227,7 @@ member_json(const struct checks *c, const struct pair_report *p, const struct pa
 	    k != NULL && k->endpoint.len > 0 ? json_string(endpoint_format(address, &k->endpoint))
 					     : json_null(),
 	    "check", name, "state", check_state_name(m->verdict.state), "output",
-	    text_json(k != NULL && k->is_known ? k->text : "not looked at yet"), "verdict",
+	    json_text(k != NULL && k->is_known ? k->text : "not looked at yet"), "verdict",
 	    verdict_json(&m->verdict), "muted", mute_json(k != NULL ? checks_mute_of(c, k) : NULL),
 	    "view", view_json(m->view, m->is_view_fresh));
 }
@@ -273,9 +250,9 @@ pair_json(const struct checks *c, size_t i)
 		json_array_append_new(members, member_json(c, p, &p->members[k]));
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:o, s:o}", "name",
 	    p->config->name, "kv_name", p->config->kv_name, "kind", p->config->kind, "active",
-	    text_json(p->active), "trouble", pair_trouble_name(p->state.trouble), "level",
-	    check_level_name(p->state.level), "text", text_json(p->state.text), "veto",
-	    text_json(p->state.veto), "proposed", p->state.is_proposed, "members", members,
+	    json_text(p->active), "trouble", pair_trouble_name(p->state.trouble), "level",
+	    check_level_name(p->state.level), "text", json_text(p->state.text), "veto",
+	    json_text(p->state.veto), "proposed", p->state.is_proposed, "members", members,
 	    "proposal", proposal_json(c, i));
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/agent.h"
@@ -18,14 +17,6 @@ static json_t *
 text_or_null(const struct err *e)
 {
 	return e->code != ERR_NONE ? json_printable(e->text, strlen(e->text)) : json_null();
-}
-
-static json_t *
-time_or_null(int64_t wall_s)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	return wall_s != 0 ? json_string(clock_iso(text, wall_s)) : json_null();
 }
 
 uint64_t
@@ -52,7 +43,7 @@ output_json(const struct output *o)
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:b}", "name", r.config->name,
 	    "path", r.config->path, "state", output_state_name(r.state), "generation",
 	    (json_int_t)r.generation, "served", (json_int_t)r.served, "digest", r.digest, "since",
-	    time_or_null(r.since_wall_s), "error", text_or_null(&r.err), "owed", r.is_owed);
+	    json_time(r.since_wall_s), "error", text_or_null(&r.err), "owed", r.is_owed);
 }
 
 static json_t *
@@ -155,8 +146,8 @@ consul_json(const struct agent *a)
 
 	return json_pack("{s:b, s:o, s:o, s:o, s:s}", "up", a->contact.is_up, "last_contact_ms",
 	    age_ms < 0 ? json_null() : json_integer((json_int_t)age_ms), "since",
-	    time_or_null(a->contact.since_wall_s), "error", text_or_null(&a->contact.err),
-	    "address", kv_address(a->kv));
+	    json_time(a->contact.since_wall_s), "error", text_or_null(&a->contact.err), "address",
+	    kv_address(a->kv));
 }
 
 json_t *
@@ -165,7 +156,7 @@ report_status(const struct agent *a)
 	const struct name_map *m = store_map(a->store);
 
 	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "node",
-	    a->node, "version", PACKAGE_VERSION, "since", time_or_null(a->started_wall_s),
+	    a->node, "version", PACKAGE_VERSION, "since", json_time(a->started_wall_s),
 	    "generation", (json_int_t)report_generation(a), "index",
 	    (json_int_t)(m != NULL ? m->generation : 0), "consul", consul_json(a), "outputs",
 	    outputs_json(a, output_json_full), "names", names_json(a), "hold", hold_json(a),
@@ -181,7 +172,7 @@ report_add_document(const struct agent *a, struct str *out)
 	json_t *j;
 
 	j = json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:o, s:{s:I, s:I, s:I}, s:o, s:b, s:o}",
-	    "node", a->node, "version", PACKAGE_VERSION, "since", time_or_null(a->started_wall_s),
+	    "node", a->node, "version", PACKAGE_VERSION, "since", json_time(a->started_wall_s),
 	    "generation", (json_int_t)report_generation(a), "index",
 	    (json_int_t)(m != NULL ? m->generation : 0), "map", m != NULL ? name_map_digest(m) : "",
 	    "outputs", outputs_json(a, output_json), "names", "total",

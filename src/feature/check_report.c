@@ -10,14 +10,6 @@
 #include "base/json.h"
 
 static json_t *
-time_to_json(int64_t wall_s)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	return wall_s > 0 ? json_string(clock_iso(text, wall_s)) : json_null();
-}
-
-static json_t *
 vantage_to_json(const struct health_board *b, const struct health_entry *e)
 {
 	const struct health_opinion *o = &e->opinion;
@@ -25,7 +17,7 @@ vantage_to_json(const struct health_board *b, const struct health_entry *e)
 	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:s, s:b}", "vantage", e->key.vantage,
 	    "live", e->is_live, "sight", vantage_sight_name(health_board_sight(b, e->key.vantage)),
 	    "state", check_state_name(o->state), "class", check_class_name(o->class), "level",
-	    check_level_name(o->level), "since", time_to_json(o->since_wall_s), "output", o->output,
+	    check_level_name(o->level), "since", json_time(o->since_wall_s), "output", o->output,
 	    "flapping", o->is_flapping);
 }
 
@@ -34,8 +26,8 @@ mute_to_json(const struct health_mute *m)
 {
 	if (m == NULL)
 		return json_null();
-	return json_pack("{s:o, s:s, s:s}", "until", time_to_json(m->until_wall_s), "who", m->who,
-	    "why", m->why);
+	return json_pack(
+	    "{s:o, s:s, s:s}", "until", json_time(m->until_wall_s), "who", m->who, "why", m->why);
 }
 
 /* Whose words stand for all: of those who say what the verdict says, the first. */
@@ -79,15 +71,14 @@ check_report(const struct health_board *b, const char *name, const struct check_
 	    : said != NULL ? said->opinion.target
 			   : NULL,
 	    "pair", s != NULL ? s->pair : NULL);
-	json_object_update_new(
-	    row, json_pack("{s:s?, s:s?, s:s, s:o, s:s?, s:s, s:b, s:o}", "state",
-		     is_known ? check_state_name(v.state) : NULL, "class",
-		     is_known ? check_class_name(v.class) : NULL, "level",
-		     check_level_name(is_known ? v.level : LEVEL_UNKNOWN), "since",
-		     time_to_json(v.since_ms / 1000), "output",
-		     said != NULL ? said->opinion.output : NULL, "verdict", v.text, "confirmed",
-		     v.is_confirmed, "bound_ms",
-		     s != NULL ? json_integer(debounce_bound_ms(&s->timing)) : json_null()));
+	json_object_update_new(row,
+	    json_pack("{s:s?, s:s?, s:s, s:o, s:s?, s:s, s:b, s:o}", "state",
+		is_known ? check_state_name(v.state) : NULL, "class",
+		is_known ? check_class_name(v.class) : NULL, "level",
+		check_level_name(is_known ? v.level : LEVEL_UNKNOWN), "since",
+		json_time(v.since_ms / 1000), "output", said != NULL ? said->opinion.output : NULL,
+		"verdict", v.text, "confirmed", v.is_confirmed, "bound_ms",
+		s != NULL ? json_integer(debounce_bound_ms(&s->timing)) : json_null()));
 	json_object_set_new(row, "muted", mute_to_json(mute));
 	json_object_set_new(row, "vantages", vantages);
 	return row;

@@ -86,20 +86,6 @@ health_key_parse(const char *key, struct health_key *out)
 
 /* --- writing ---------------------------------------------------------------------------------------- */
 
-static json_t *
-time_json(int64_t wall_s)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	return json_string(clock_iso(text, wall_s));
-}
-
-static json_t *
-text_json(const char *text)
-{
-	return json_printable(text, strlen(text));
-}
-
 static void
 write_and_free(struct str *out, json_t *j)
 {
@@ -107,17 +93,13 @@ write_and_free(struct str *out, json_t *j)
 	json_decref(j);
 }
 
-/* JSON has no infinity and no NAN: a number that is none is null. */
-static json_t *
-numbers_json(const struct check_number *numbers, size_t count)
+json_t *
+health_numbers(const struct check_number *numbers, size_t count)
 {
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < count; i++) {
-		json_t *value = json_real(numbers[i].value);
-
-		json_object_set_new(object, numbers[i].label, value != NULL ? value : json_null());
-	}
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, numbers[i].label, json_number(numbers[i].value));
 	return object;
 }
 
@@ -128,9 +110,9 @@ health_add_opinion(struct str *out, const struct health_opinion *o,
 	write_and_free(out,
 	    json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "state",
 		check_state_name(o->state), "level", check_level_name(o->level), "class",
-		check_class_name(o->class), "since", time_json(o->since_wall_s), "output",
-		text_json(o->output), "type", text_json(o->type), "target", text_json(o->target),
-		"numbers", numbers_json(numbers, count), "flapping", o->is_flapping));
+		check_class_name(o->class), "since", json_time(o->since_wall_s), "output",
+		json_text(o->output), "type", json_text(o->type), "target", json_text(o->target),
+		"numbers", health_numbers(numbers, count), "flapping", o->is_flapping));
 }
 
 void
@@ -138,7 +120,7 @@ health_add_vantage(struct str *out, const struct health_vantage *v)
 {
 	write_and_free(
 	    out, json_pack("{s:s, s:o, s:o, s:i, s:I}", "sight", vantage_sight_name(v->sight),
-		     "since", time_json(v->since_wall_s), "why", text_json(v->why), "score",
+		     "since", json_time(v->since_wall_s), "why", json_text(v->why), "score",
 		     v->score, "checks", (json_int_t)v->checks));
 }
 
@@ -146,8 +128,8 @@ void
 health_add_mute(struct str *out, const struct health_mute *m)
 {
 	write_and_free(out,
-	    json_pack("{s:o, s:o, s:o, s:o}", "until", time_json(m->until_wall_s), "since",
-		time_json(m->since_wall_s), "who", text_json(m->who), "why", text_json(m->why)));
+	    json_pack("{s:o, s:o, s:o, s:o}", "until", json_time(m->until_wall_s), "since",
+		json_time(m->since_wall_s), "who", json_text(m->who), "why", json_text(m->why)));
 }
 
 /* --- reading ---------------------------------------------------------------------------------------- */

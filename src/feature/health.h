@@ -9,6 +9,7 @@
 #ifndef FEATURE_HEALTH_H
 #define FEATURE_HEALTH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,9 @@ struct health_mute {
 	int64_t since_wall_s, until_wall_s;
 	char who[HEALTH_TEXT_SIZE], why[HEALTH_TEXT_SIZE];
 };
+
+/* { label: value }, as documents and -o json have them; a new reference. */
+json_t *health_numbers(const struct check_number *numbers, size_t count);
 
 /* Append the document. numbers are written, never read back. */
 void health_add_opinion(struct str *out, const struct health_opinion *o,

@@ -1,6 +1,7 @@
 /* test_json.c: base/json.h: what is refused, with the place, and what is written. */
 #include "base/json.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -132,6 +133,24 @@ shows_foreign_bytes(void **state)
 	json_decref(v);
 }
 
+static void
+says_null_for_what_is_not_known(void **state)
+{
+	static const double values[] = { NAN, INFINITY, -INFINITY };
+	struct str out = STR_INIT;
+	json_t *list = json_pack("[o, o, o, o, o]", json_text(NULL), json_text("\xff"),
+	    json_time(0), json_time(1795406400), json_number(0.5));
+
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(values); i++)
+		json_array_append_new(list, json_number(values[i]));
+	json_write(&out, list);
+	assert_string_equal(
+	    str_text(&out), "[null,\"\\\\xff\",null,\"2026-11-23T04:00:00Z\",0.5,null,null,null]");
+	json_decref(list);
+	str_clear(&out);
+}
+
 int
 main(void)
 {
@@ -141,6 +160,7 @@ main(void)
 		cmocka_unit_test(reads_members),
 		cmocka_unit_test(writes),
 		cmocka_unit_test(shows_foreign_bytes),
+		cmocka_unit_test(says_null_for_what_is_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
