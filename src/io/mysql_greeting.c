@@ -15,9 +15,11 @@
 
 #include "base/str.h"
 #include "io/mysql.h"
+#include "io/mysql_error.h"
 
 #define GREETING_MAX 4096  /* MySQL's has a hundred bytes, an error 512 and some */
 #define GREETING_SHOWN 48  /* of something else, for the message */
+#define ERROR_HEADER 7     /* of an error: length, 0, 0xff, two bytes of number; then the text */
 #define CAPABILITIES_AT 14 /* behind the NUL of the version; two bytes */
 
 int
@@ -26,6 +28,20 @@ mysql_greeting_lacks_tls(const char *where, struct mysql_answer *a)
 	a->number = CR_SSL_CONNECTION_ERROR;
 	return err_set(
 	    &a->err, ERR_DENIED, "%s: the server has no TLS, and the account asks for it", where);
+}
+
+/*
+ * With TLS wanted the library gives such an error a number of its own, that of a host which cannot be
+ * reached: a server with too many connections would be taken for a dead one.
+ */
+static int
+told_error(const unsigned char *b, size_t n, const char *where, struct mysql_answer *a)
+{
+	char shown[MYSQL_GREETING_LOOK * 4 + 4];
+
+	a->number = b[5] | (unsigned)b[6] << 8;
+	return err_set(&a->err, mysql_error_code(a->number, 0), "%s: %s (%u)", where,
+	    str_printable(shown, sizeof(shown), b + ERROR_HEADER, n - ERROR_HEADER), a->number);
 }
 
 int
@@ -48,6 +64,8 @@ mysql_greeting_check(
 		    "%s: something else listens there, it says \"%s\"", where,
 		    str_printable(shown, sizeof(shown), b, n));
 	}
+	if (is_tls && b[4] == 0xff && n > ERROR_HEADER && len + 4 > ERROR_HEADER)
+		return told_error(b, n < len + 4 ? n : len + 4, where, a);
 	end = memchr(b + 5, '\0', n - 5);
 	if (!is_tls || b[4] == 0xff || end == NULL || (size_t)(end - b) + CAPABILITIES_AT + 1 >= n)
 		return 0;

@@ -337,6 +337,10 @@ static const struct peer {
 	{ "\x05\0\0\0\xff"
 	  "\x10\x04xx",
 	    9, false, false, ERR_UNAVAILABLE, "(1040)" },
+	/* The library would say that the server cannot be reached. */
+	{ "\x05\0\0\0\xff"
+	  "\x10\x04xx",
+	    9, false, true, ERR_UNAVAILABLE, ": xx (1040)" },
 	{ GREETING, sizeof(GREETING) - 1, false, false, ERR_TIMEOUT, "no answer" },
 	/* Frozen between its greeting and its certificate: where the library would block. */
 	{ GREETING, sizeof(GREETING) - 1, false, true, ERR_TIMEOUT, "no answer" },
