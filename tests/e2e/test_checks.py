@@ -125,8 +125,8 @@ def test_a_stopped_daemon_judges_nothing_stale(procs, consul, root, redis):
     settle(4.0)  # more than the bound: the server is still frozen
     own, check = vantage.own("sessions"), vantage.check("sessions")
     assert own["state"] == "passing" and own["sight"] == "held"
-    # The only one who could tell does not trust its eyes: that is nobody's verdict.
-    assert check["state"] is None and check["verdict"].startswith("nobody can tell")
+    # The only one who could tell does not trust its eyes: nobody's verdict, and its state is frozen.
+    assert check["state"] == "passing" and check["verdict"].startswith("nobody can tell")
     assert "check sessions: failing" not in vantage.log()
     assert any("holds its verdicts" in p["what"] for p in vantage.problems())
     assert json.loads(consul.api.get(root + "health/.vantages/web-1"))["sight"] == "held"
