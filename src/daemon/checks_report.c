@@ -128,8 +128,8 @@ put_own_state(const struct check *k, json_t *row)
 	json_object_set_new(row, "state", json_string(check_state_name(k->debounce.state)));
 	json_object_set_new(row, "class", json_string(check_class_name(k->class)));
 	json_object_set_new(row, "level", json_string(check_level_name(k->debounce.level)));
-	json_object_set_new(row, "since", time_json(k->since_wall_ms / 1000));
-	json_object_set_new(row, "output", text_json(k->text));
+	json_object_set_new(row, "since", json_time(k->since_wall_ms / 1000));
+	json_object_set_new(row, "output", json_text(k->text));
 }
 
 static json_t *
