@@ -114,21 +114,12 @@ static const struct {
 	"X-Frame-Options: DENY\r\n"
 
 static void
-want(struct event *event, bool is_wanted)
-{
-	if (is_wanted)
-		event_add(event, NULL);
-	else
-		event_del(event);
-}
-
-static void
 conn_set_state(struct conn *c, enum conn_state state)
 {
 	c->state = state;
 	loop_timer_set(c->timer, limits[state].ms);
-	want(c->readable, limits[state].reads);
-	want(c->writable, limits[state].writes);
+	loop_want(c->readable, limits[state].reads);
+	loop_want(c->writable, limits[state].writes);
 }
 
 static void

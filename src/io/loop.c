@@ -90,6 +90,15 @@ loop_base(struct loop *l)
 }
 
 void
+loop_want(struct event *event, bool is_wanted)
+{
+	if (is_wanted)
+		event_add(event, NULL);
+	else
+		event_del(event);
+}
+
+void
 loop_run(struct loop *l)
 {
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);

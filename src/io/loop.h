@@ -8,8 +8,10 @@
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct event;
 struct event_base;
 struct loop;
 struct loop_timer;
@@ -22,6 +24,8 @@ void loop_free(struct loop *l); /* runs what was deferred, then frees */
 
 /* For modules that speak libevent themselves (evhttp, evdns, hiredis, curl). */
 struct event_base *loop_base(struct loop *l);
+/* Listens to an event of loop_base(), without a limit, or no longer; again does no harm. */
+void loop_want(struct event *event, bool is_wanted);
 
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* loop_run() returns after this turn */

@@ -65,15 +65,6 @@ stream_wait_text(const struct stream *s)
 	return wait_texts[s->state];
 }
 
-static void
-want(struct event *event, bool is_wanted)
-{
-	if (is_wanted)
-		event_add(event, NULL);
-	else
-		event_del(event);
-}
-
 /* From here on no event comes. */
 static void
 release(struct stream *s)
@@ -209,7 +200,7 @@ flush(struct stream *s)
 		str_reset(&s->out);
 		s->out_done = 0;
 	}
-	want(s->writable, s->out.len > 0);
+	loop_want(s->writable, s->out.len > 0);
 	if (n == TLS_FAILED) {
 		enum fault f = s->fault;
 		struct err e = s->err;
@@ -227,8 +218,8 @@ static void
 opened(struct stream *s)
 {
 	s->state = STREAM_OPEN;
-	want(s->writable, false);
-	want(s->readable, true);
+	loop_want(s->writable, false);
+	loop_want(s->readable, true);
 	s->events->opened(s->arg);
 }
 
@@ -240,8 +231,8 @@ shake_hands(struct stream *s)
 	if (result == 0) {
 		opened(s);
 	} else if (result == TLS_AGAIN) {
-		want(s->readable, !tls_wants_write(s->tls));
-		want(s->writable, tls_wants_write(s->tls));
+		loop_want(s->readable, !tls_wants_write(s->tls));
+		loop_want(s->writable, tls_wants_write(s->tls));
 	} else {
 		s->fault = FAULT_TLS;
 		finish(s);
@@ -317,7 +308,7 @@ start(struct stream *s, const struct endpoint *to, const struct stream_tls *tls)
 		fail_errno(s, errno);
 		return -1;
 	}
-	want(s->writable, true);
+	loop_want(s->writable, true);
 	return 0;
 }
 
@@ -345,5 +336,5 @@ stream_write(struct stream *s, const void *data, size_t len)
 {
 	str_add(&s->out, data, len);
 	/* Not at once: a failure would come out of here. */
-	want(s->writable, true);
+	loop_want(s->writable, true);
 }
