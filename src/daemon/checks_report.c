@@ -12,15 +12,6 @@
 #include "feature/check_report.h"
 
 static json_t *
-mute_json(const struct health_mute *m)
-{
-	if (m == NULL)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "until", json_time(m->until_wall_s), "since",
-	    json_time(m->since_wall_s), "who", json_text(m->who), "why", json_text(m->why));
-}
-
-static json_t *
 numbers_json(const struct check *k)
 {
 	json_t *list = json_array();
@@ -153,7 +144,6 @@ check_json(const struct checks *c, const struct check *k)
 	    k->endpoint.len > 0 ? json_string(endpoint_format(address, &k->endpoint))
 				: json_null());
 	json_object_set_new(j, "node", json_text(k->spec.node));
-	json_object_set_new(j, "muted", mute_json(checks_mute_of(c, k)));
 	json_object_set_new(j, "flapping", json_boolean(k->debounce.is_flapping));
 	json_object_set_new(j, "numbers", numbers_json(k));
 	add_timing(j, k);
@@ -228,8 +218,9 @@ member_json(const struct checks *c, const struct pair_report *p, const struct pa
 					     : json_null(),
 	    "check", name, "state", check_state_name(m->verdict.state), "output",
 	    json_text(k != NULL && k->is_known ? k->text : "not looked at yet"), "verdict",
-	    verdict_json(&m->verdict), "muted", mute_json(k != NULL ? checks_mute_of(c, k) : NULL),
-	    "view", view_json(m->view, m->is_view_fresh));
+	    verdict_json(&m->verdict), "muted",
+	    check_report_mute(k != NULL ? checks_mute_of(c, k) : NULL), "view",
+	    view_json(m->view, m->is_view_fresh));
 }
 
 static json_t *

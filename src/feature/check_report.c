@@ -21,13 +21,13 @@ vantage_to_json(const struct health_board *b, const struct health_entry *e)
 	    "flapping", o->is_flapping);
 }
 
-static json_t *
-mute_to_json(const struct health_mute *m)
+json_t *
+check_report_mute(const struct health_mute *m)
 {
 	if (m == NULL)
 		return json_null();
-	return json_pack(
-	    "{s:o, s:s, s:s}", "until", json_time(m->until_wall_s), "who", m->who, "why", m->why);
+	return json_pack("{s:o, s:o, s:o, s:o}", "until", json_time(m->until_wall_s), "since",
+	    json_time(m->since_wall_s), "who", json_text(m->who), "why", json_text(m->why));
 }
 
 /* Whose words stand for all: of those who say what the verdict says, the first. */
@@ -79,7 +79,7 @@ check_report(const struct health_board *b, const char *name, const struct check_
 		json_time(v.since_ms / 1000), "output", said != NULL ? said->opinion.output : NULL,
 		"verdict", v.text, "confirmed", v.is_confirmed, "bound_ms",
 		s != NULL ? json_integer(debounce_bound_ms(&s->timing)) : json_null()));
-	json_object_set_new(row, "muted", mute_to_json(mute));
+	json_object_set_new(row, "muted", check_report_mute(mute));
 	json_object_set_new(row, "vantages", vantages);
 	return row;
 }

@@ -35,10 +35,7 @@ check_keys_of_type(
 	}
 }
 
-/*
- * The bound that config check prints must be worth its name: more attempts than the interval has room
- * for, or a timeout longer than the interval, only look like a faster check.
- */
+/* A fast interval that is slower than the other is a mistake, and would never be used. */
 static void
 check_timing(
     struct config_loader *l, const struct conf_entry *block, const struct debounce_config *t)

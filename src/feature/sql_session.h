@@ -2,8 +2,8 @@
  * sql_session.h: a kept connection to a database for one check: credentials, the way to the server, and
  * a limit over all that one run asks. For check_mysql and check_sql.
  *
- * done comes exactly once for each _begin and _ask, from the loop, never inside them, never after _end
- * or _free.
+ * done comes exactly once for each _begin and _ask, from the loop, never inside them, never after
+ * _cancel or _free.
  */
 #ifndef FEATURE_SQL_SESSION_H
 #define FEATURE_SQL_SESSION_H
