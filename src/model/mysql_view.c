@@ -250,13 +250,14 @@ read_heartbeats(const struct rows *rows, struct server_view *v, struct mysql_ext
 }
 
 static void
-read_restart_mariadb(const struct rows *rows, struct server_view *v)
+read_restart_mariadb(const struct rows *rows, struct server_view *v, struct mysql_extra *x)
 {
 	const char *origin = either(rows, 0, "origin", "");
 	const char *replication =
 	    v->source_count > 0 ? "; whether replication starts by itself, MariaDB does not tell"
 				: "";
 
+	x->starts_writable = strcmp(origin, "SQL") != 0 && !v->is_read_only;
 	if (strcmp(origin, "SQL") == 0)
 		snprintf(v->restart, sizeof(v->restart),
 		    "whether it comes up writable cannot be known: read_only was set while it "
@@ -272,15 +273,18 @@ read_restart_mariadb(const struct rows *rows, struct server_view *v)
 }
 
 static void
-read_restart_mysql(const struct rows *rows, struct server_view *v)
+read_restart_mysql(const struct rows *rows, struct server_view *v, struct mysql_extra *x)
 {
 	const char *source = either(rows, 0, "source", "");
 	const char *persisted = rows_text(rows, 0, "persisted");
 	const char *write = "";
 	bool starts = v->source_count > 0 && rows_u64(rows, 0, "skip_start", 0) == 0;
 
+	x->starts_replicating = starts;
 	if (persisted != NULL ? strcasecmp(persisted, "OFF") == 0
 			      : strcmp(source, "DYNAMIC") != 0 && !v->is_read_only)
+		x->starts_writable = true;
+	if (x->starts_writable)
 		write = "comes up writable";
 	else if (persisted == NULL && strcmp(source, "DYNAMIC") == 0)
 		write =
@@ -292,13 +296,12 @@ read_restart_mysql(const struct rows *rows, struct server_view *v)
 static void
 read_restart(const struct rows *rows, struct server_view *v, struct mysql_extra *x)
 {
-	(void)x;
 	if (rows->row_count == 0)
 		return;
 	if (v->kind == SERVER_MARIADB)
-		read_restart_mariadb(rows, v);
+		read_restart_mariadb(rows, v, x);
 	else
-		read_restart_mysql(rows, v);
+		read_restart_mysql(rows, v, x);
 }
 
 #define SESSIONS \

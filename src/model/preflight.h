@@ -1,0 +1,93 @@
+/*
+ * preflight.h: whether a pair could fail over now. Pure: the facts of the KV, the agents and both
+ * servers in, a list of findings out. `pointsman doctor` shows it at any time; a failover refuses by it.
+ */
+#ifndef MODEL_PREFLIGHT_H
+#define MODEL_PREFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/check.h"
+#include "model/sql_facts.h"
+
+/* --- the facts --------------------------------------------------------------------------------- */
+
+#define PREFLIGHT_TEXT_SIZE 512
+
+struct redis_facts {
+	struct server_view *view; /* owned */
+	int64_t min_replicas;     /* -1: not known */
+	int64_t sentinel_clients; /* connections that Sentinels have to it; -1: not known */
+};
+
+/* Text in it is printable. Which of sql, redis there is says the kind of the pair; both owned. */
+struct preflight_server {
+	const char *node;
+	char host[64]; /* its address */
+	int port;
+	bool is_reached;
+	char error[PREFLIGHT_TEXT_SIZE]; /* why not */
+	struct sql_facts *sql;
+	struct redis_facts *redis;
+	enum check_class class; /* of its check, run now (redis, daemon) */
+	char text[PREFLIGHT_TEXT_SIZE];
+};
+
+struct preflight_agent {
+	const char *node;
+	bool is_alive, serves; /* the current generation */
+	char why[PREFLIGHT_TEXT_SIZE];
+};
+
+/* Starts all zero. Errors are "" where it is known. */
+struct preflight_facts {
+	const char *pair, *name; /* its name in the KV */
+	const char *kind;        /* "mysql", "redis", "daemon" */
+	int64_t max_lag_ms, long_write_ms;
+	char kv_error[PREFLIGHT_TEXT_SIZE]; /* nothing of the KV is known */
+	char session_error[PREFLIGHT_TEXT_SIZE];
+	char value[PREFLIGHT_TEXT_SIZE]; /* of the name; "": there is none */
+	char hold[PREFLIGHT_TEXT_SIZE];  /* who, since when, why; "": none */
+	uint64_t generation;
+	struct preflight_agent *agents;
+	size_t agent_count;
+	struct preflight_server servers[2];
+	size_t active;        /* which of them the KV names; else the one that is writable */
+	bool is_active_known; /* the KV names one of them */
+	int64_t settle_ms;    /* how long the standby had to reach where the active was */
+};
+
+/* What it owns: the servers' facts and the list of agents. */
+void preflight_facts_clear(struct preflight_facts *f);
+
+/* --- the findings ------------------------------------------------------------------------------ */
+
+enum preflight_level {
+	PREFLIGHT_OK,
+	PREFLIGHT_UNKNOWN, /* could not be looked at; a failover is refused by it */
+	PREFLIGHT_WARNING, /* a failover would go, but something will hurt some day */
+	PREFLIGHT_REFUSED,
+};
+
+const char *preflight_level_name(enum preflight_level l); /* "ok", "unknown", … */
+
+struct preflight_finding {
+	const char *name; /* of the rule: "replication" */
+	enum preflight_level level;
+	char *fact, *why, *todo; /* why and todo are "" where all is well */
+};
+
+/* Starts all zero. At least one finding a rule, in the order of the rules. */
+struct preflight {
+	struct preflight_finding *list;
+	size_t count;
+	const char *rule; /* at work */
+};
+
+void preflight_judge(const struct preflight_facts *f, struct preflight *out);
+size_t preflight_count(const struct preflight *p, enum preflight_level l);
+void preflight_clear(struct preflight *p);
+
+#endif
