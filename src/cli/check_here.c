@@ -74,6 +74,16 @@ resolve(struct run *run, struct client *client, const struct check_spec *s,
 	return 0;
 }
 
+int
+check_here_find(struct check_target *out, struct client *client, const struct check_spec *s,
+    const struct name_map *m, struct err *e)
+{
+	struct run run = { .out = NULL };
+
+	check_target_find(out, s, check_type_find(s->type), m);
+	return out->kind == CHECK_TARGET_HOST ? resolve(&run, client, s, out, e) : 0;
+}
+
 static int
 probe(struct run *run, struct client *client, const struct check_spec *s,
     const struct check_type *type, const struct check_target *target, struct err *e)
@@ -102,8 +112,7 @@ check_here_run(struct check_here *out, struct client *client, const struct check
 
 	memset(out, 0, sizeof(*out));
 	out->role = pair_role(client->config, s, m);
-	check_target_find(&target, s, type, m);
-	if (target.kind == CHECK_TARGET_HOST && resolve(&run, client, s, &target, e) != 0)
+	if (check_here_find(&target, client, s, m, e) != 0)
 		return -1;
 	if (target.kind == CHECK_TARGET_BAD) {
 		check_result_set(&out->result, CHECK_RESOLVE, "%s", target.err.text);

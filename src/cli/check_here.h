@@ -10,6 +10,7 @@
 #include "model/check.h"
 #include "model/name_map.h"
 
+struct check_target;
 struct client;
 
 struct check_here {
@@ -23,6 +24,9 @@ struct check_here {
  * when it was interrupted. Clear it in either case.
  */
 int check_here_run(struct check_here *out, struct client *client, const struct check_spec *s,
+    const struct name_map *m, struct err *e);
+/* Only where it would be: an address, nothing, or why it cannot be found. 0, or -1 when interrupted. */
+int check_here_find(struct check_target *out, struct client *client, const struct check_spec *s,
     const struct name_map *m, struct err *e);
 void check_here_clear(struct check_here *c);
 

@@ -110,6 +110,13 @@ offer_checks(const struct client *client, const char *begun)
 }
 
 static void
+offer_pairs(const struct client *client, const char *begun)
+{
+	for (size_t i = 0; i < client->config->pair_count; i++)
+		offer(SHOWN(client->config->pairs[i].name), begun);
+}
+
+static void
 offer_words(const struct cli *cli, enum word_kind kind, const char *begun)
 {
 	struct client client;
@@ -124,6 +131,8 @@ offer_words(const struct cli *cli, enum word_kind kind, const char *begun)
 			offer_outputs(&client, begun);
 		else if (kind == WORD_CHECK)
 			offer_checks(&client, begun);
+		else if (kind == WORD_PAIR)
+			offer_pairs(&client, begun);
 		else if (kind == WORD_DIGEST)
 			offer_digests(&client, begun);
 		else
@@ -211,7 +220,8 @@ const struct command cmd_completion = {
 	.help = "prints what may come next, for the shells' completion",
 	.about =
 	    "WORD ... is the command line so far, the last word being the one begun (maybe empty). "
-	    "Prints one candidate a line: commands, options, and the names, nodes, checks and "
+	    "Prints one candidate a line: commands, options, and the names, nodes, checks, pairs "
+	    "and "
 	    "outputs that there are now.",
 	.max_args = -1,
 	.run = run_completion,

@@ -18,6 +18,7 @@ static const struct command *const table[] = {
 	&cmd_checks,
 	&cmd_check,
 	&cmd_pairs,
+	&cmd_doctor,
 	&cmd_drift,
 	&cmd_diff,
 	&cmd_history,

@@ -11,6 +11,7 @@ extern const struct command cmd_checks;
 extern const struct command cmd_completion;
 extern const struct command cmd_config_check;
 extern const struct command cmd_diff;
+extern const struct command cmd_doctor;
 extern const struct command cmd_drift;
 extern const struct command cmd_help;
 extern const struct command cmd_history;
