@@ -21,20 +21,25 @@ OPTIONS = [
 def _template(procs):
     """An empty data directory, made once for all servers of a session."""
     path = os.path.join(procs.shared, "mariadb-template")
-    if not os.path.isdir(path):
-        new = tempfile.mkdtemp(prefix="mariadb-template-", dir=procs.shared)
-        tmp = own_tmp(new)
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + new,
-                        "--auth-root-authentication-method=normal", "--skip-test-db",
-                        "--innodb-log-file-size=8M"]
-                       + (["--user=root"] if os.geteuid() == 0 else []),
-                       check=True, capture_output=True, timeout=120,
-                       env=dict(os.environ, TMPDIR=tmp))
+    if os.path.isdir(path):
+        return path
+    new = tempfile.mkdtemp(prefix="mariadb-template-", dir=procs.shared)
+    tmp = own_tmp(new)
+    try:
+        # By force: a bare machine may not know its own name.
+        made = subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + new,
+                               "--auth-root-authentication-method=normal", "--skip-test-db",
+                               "--force", "--innodb-log-file-size=8M"]
+                              + (["--user=root"] if os.geteuid() == 0 else []),
+                              capture_output=True, text=True, timeout=120, check=False,
+                              env=dict(os.environ, TMPDIR=tmp))
+        assert made.returncode == 0, "mariadb-install-db:\n" + made.stdout + made.stderr
+        os.rename(new, path)
+    except OSError:  # somebody else was faster
+        assert os.path.isdir(path)
+    finally:
         shutil.rmtree(tmp)
-        try:
-            os.rename(new, path)
-        except OSError:  # somebody else was faster
-            shutil.rmtree(new)
+        shutil.rmtree(new, ignore_errors=True)
     return path
 
 
