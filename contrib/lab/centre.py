@@ -51,6 +51,18 @@ def dns_ask(server, name, limit_s=0.5):
     return socket.inet_ntoa(record[12:16]) if record[2:4] == b"\0\1" else None
 
 
+def only_one():
+    """To be held: a network that looks free is taken only when every server listens in it. The name is
+    of the same scope as the addresses, and goes with its process."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def is_ours():
+        s.bind("\0pointsman-lab-up")
+        return True
+    wait_for("no other lab is on its way up", is_ours, limit_s=60)
+    return s
+
+
 class Lab:
     """One folder and what runs in it."""
 
@@ -183,6 +195,10 @@ class Lab:
                    what=f"http://{address}:{AGENT_PORT}/v1/checks")
 
     def up(self, embedded):
+        with only_one():
+            self.raise_all(embedded)
+
+    def raise_all(self, embedded):
         self.state["embedded"] = embedded
         self.take_network()
         os.makedirs(self.dir, exist_ok=True)

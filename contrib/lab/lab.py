@@ -41,9 +41,6 @@ def show(lab):
     print(f"\nAll {len(HOSTS)} dnsmasq answered {where} {answered * 1000:.0f} ms after Enter",
           f"(the command ran {ran * 1000:.0f} ms).\n"
           f"From the KV's answer to dnsmasq's, {HOSTS[0]} needed {lab.agent_ms():.1f} ms.")
-    # A lab that is up already may have a server that somebody killed: that is for status to say.
-    if all(lab.servers.is_running(name) for name in ADDRESSES):
-        wait_for("every check passes", lab.checks_pass, limit_s=40)
     print("\n$ pointsman checks", flush=True)
     subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
     print("\nLook around:")
@@ -83,6 +80,7 @@ def command_up(lab, options):
                       f"{tail(lab.path(process['log']))}", end="", file=sys.stderr)
             lab.down()
             raise
+        wait_for("every check passes", lab.checks_pass, limit_s=40)
     status(lab)
     show(lab)
 
