@@ -94,7 +94,8 @@ propose(struct checks *c)
 	for (size_t i = 0; c->propose != NULL && i < pair_watch_count(c->pairs); i++) {
 		const struct pair_report *p = pair_watch_at(c->pairs, i);
 		const struct pair_member *active = active_of(p);
-		const struct propose_view v = {
+		struct str command = STR_INIT;
+		struct propose_view v = {
 			.is_wanted = c->is_board_read && may_judge && p->state.is_proposed,
 			.is_well = c->is_board_read && may_judge && active != NULL &&
 				   active->verdict.state == STATE_PASSING &&
@@ -103,7 +104,10 @@ propose(struct checks *c)
 			.active = p->active,
 		};
 
+		checks_add_command(&command, p);
+		v.command = str_text(&command);
 		propose_update(c->propose, i, &v);
+		str_clear(&command);
 	}
 }
 

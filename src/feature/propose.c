@@ -13,6 +13,9 @@
  * Once an incident: when the key has been there, it is not written again before the active was well,
  * whoever deleted it: a person who did so knows already.
  *
+ * Who proposed also rewrites it when another command is right: an active that was only ill has died, or
+ * a dead one answers again. It stays the same proposal, and nobody is told twice.
+ *
  * A withdrawal waits until the active has been well for WELL_MS: opinions of other vantages travel a
  * moment, and two of them must not write and delete in turns. A flip withdraws at once.
  */
@@ -90,7 +93,9 @@ is_ours(const struct proposal *o)
 static void
 stands(struct proposal *o, json_t *document, uint64_t index)
 {
-	bool is_new = o->state != STANDING || o->index != index;
+	/* Rewritten, it is still the same one. */
+	bool is_new = o->state != STANDING || strcmp(json_get_string(o->document, "id", ""),
+						  json_get_string(document, "id", "")) != 0;
 
 	o->state = STANDING;
 	o->index = index;
@@ -188,28 +193,53 @@ put_done(struct kv_answer *a, void *arg)
 	read_soon(o->owner, a->err.code == ERR_NONE ? 0 : RETRY_MS);
 }
 
+/* Whether it was applied, lost or is not known: what stands there is read. */
 static void
-put(struct proposal *o)
+rewrite_done(struct kv_answer *a, void *arg)
+{
+	struct proposal *o = arg;
+
+	o->call = NULL;
+	o->owner->env.contact(&a->err, o->owner->env.arg);
+	read_soon(o->owner, a->err.code == ERR_NONE ? 0 : RETRY_MS);
+}
+
+/* index 0: the key must not be there. Takes the document. */
+static void
+write_document(struct proposal *o, json_t *document, uint64_t index, kv_done_fn *done)
 {
 	struct propose *p = o->owner;
 	char *key = mem_printf("%s%s", p->prefix, o->pair);
-	json_t *document = p->env.write(o->pair, p->env.arg);
 	struct str text = STR_INIT;
-	struct kv_op op = { .kind = KV_OP_CAS, .key = key, .index = 0 };
+	struct kv_op op = { .kind = KV_OP_CAS, .key = key, .index = index };
 
-	snprintf(o->id, sizeof(o->id), "%s-%lld", p->node, (long long)clock_wall_ms());
-	o->is_told = false;
 	json_object_set_new(document, "proposed_by", json_string(p->node));
 	json_object_set_new(document, "id", json_string(o->id));
 	set_document(o, document);
 	json_write(&text, document);
 	op.value = str_text(&text);
 	op.value_len = text.len;
-	o->state = PUTTING;
 	abandon_read(p);
-	o->call = kv_put_if(p->env.kv, &op, put_done, o);
+	o->call = kv_put_if(p->env.kv, &op, done, o);
 	str_clear(&text);
 	free(key);
+}
+
+static void
+put(struct proposal *o)
+{
+	struct propose *p = o->owner;
+
+	snprintf(o->id, sizeof(o->id), "%s-%lld", p->node, (long long)clock_wall_ms());
+	o->is_told = false;
+	o->state = PUTTING;
+	write_document(o, p->env.write(o->pair, p->env.arg), 0, put_done);
+}
+
+static void
+rewrite(struct proposal *o)
+{
+	write_document(o, o->owner->env.write(o->pair, o->owner->env.arg), o->index, rewrite_done);
 }
 
 static void
@@ -257,6 +287,13 @@ has_moved(const struct proposal *o, const struct propose_view *v)
 	       strcmp(json_get_string(o->document, "active", v->active), v->active) != 0;
 }
 
+static bool
+is_outdated(const struct proposal *o, const struct propose_view *v)
+{
+	return v->command != NULL &&
+	       strcmp(json_get_string(o->document, "command", ""), v->command) != 0;
+}
+
 void
 propose_update(struct propose *p, size_t pair, const struct propose_view *v)
 {
@@ -272,6 +309,8 @@ propose_update(struct propose *p, size_t pair, const struct propose_view *v)
 	if (o->state == STANDING) {
 		if (has_moved(o, v) || (v->is_well && now_ms - o->well_ms >= WELL_MS))
 			withdraw(o);
+		else if (v->is_wanted && is_ours(o) && is_outdated(o, v))
+			rewrite(o);
 		return;
 	}
 	if (v->is_well)

@@ -41,6 +41,8 @@ struct propose_view {
 	bool is_wanted;     /* a failover is worth proposing */
 	bool is_well;       /* the active passes: an incident is over */
 	const char *active; /* what the KV names; NULL: not known */
+	/* What to type at this moment: an ill active may die meanwhile. NULL: not known. */
+	const char *command;
 };
 
 struct propose *propose_new(const struct propose_env *env, const char *const *pairs, size_t count);

@@ -51,7 +51,8 @@ write_document(const char *pair, void *arg)
 	struct one *o = arg;
 
 	o->fixture->writes++;
-	return json_pack("{s:s, s:s}", "pair", pair, "active", "db3");
+	return json_pack(
+	    "{s:s, s:s, s:s?}", "pair", pair, "active", "db3", "command", o->view.command);
 }
 
 static void
@@ -292,6 +293,36 @@ test_a_restart(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The active that was only ill has died: another command is right, and nobody is told twice. */
+static void
+test_rewritten(void **state)
+{
+	struct fixture *f = *state;
+	int writes, seen;
+
+	live(f, 400);
+	set_all(f, true, "db3");
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view.command = "pointsman failover maindb";
+	live(f, 800);
+	assert_non_null(strstr(value(f), "\"pointsman failover maindb\""));
+	writes = f->writes;
+	seen = sum(f, PROPOSE_SEEN);
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view.command = "pointsman failover maindb --emergency";
+	live(f, 800);
+	assert_non_null(strstr(value(f), "\"pointsman failover maindb --emergency\""));
+	assert_int_equal(f->writes, writes + 1);
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_int_equal(sum(f, PROPOSE_SEEN), seen);
+	assert_int_equal(sum(f, PROPOSE_GONE), 0);
+	/* It is withdrawn as any other. */
+	set_all(f, false, "db3");
+	live(f, 6500);
+	assert_string_equal(value(f), "");
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
+}
+
 int
 main(void)
 {
@@ -302,6 +333,7 @@ main(void)
 		TEST(test_deleted_by_a_person),
 		TEST(test_nonsense_in_the_kv),
 		TEST(test_a_restart),
+		TEST(test_rewritten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
