@@ -109,10 +109,9 @@ look_at(struct gather *g, const struct check_spec *spec, const struct check_targ
 	int rc = check_here_run(&here, g->client, spec, g->map, e);
 
 	if (rc == 0) {
-		s->class = here.result.class;
 		snprintf(s->text, sizeof(s->text), "%s", here.result.text);
-		s->is_reached =
-		    is_redis ? here.result.view != NULL : here.result.class != CHECK_UNKNOWN;
+		s->is_reached = here.result.view != NULL;
+		s->is_running = s->is_reached && here.result.view->is_writable;
 		snprintf(s->error, sizeof(s->error), "%s", s->is_reached ? "" : here.result.text);
 	}
 	if (rc == 0 && is_redis && s->is_reached) {
@@ -142,9 +141,7 @@ gather_checked(
 		if (look_at(g, spec, &at, s, e) != 0)
 			return -1;
 	}
-	if (!f->is_active_known && f->servers[1].redis != NULL &&
-	    f->servers[1].redis->view->is_writable &&
-	    !(f->servers[0].redis != NULL && f->servers[0].redis->view->is_writable))
+	if (!f->is_active_known && f->servers[1].is_running && !f->servers[0].is_running)
 		f->active = 1;
 	return 0;
 }

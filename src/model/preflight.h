@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/check.h"
 #include "model/sql_facts.h"
 
 /* --- the facts --------------------------------------------------------------------------------- */
@@ -31,8 +30,8 @@ struct preflight_server {
 	char error[PREFLIGHT_TEXT_SIZE]; /* why not */
 	struct sql_facts *sql;
 	struct redis_facts *redis;
-	enum check_class class; /* of its check, run now (redis, daemon) */
-	char text[PREFLIGHT_TEXT_SIZE];
+	bool is_running;                /* a daemon; a Redis: as a master */
+	char text[PREFLIGHT_TEXT_SIZE]; /* of its check, run now (redis, daemon) */
 };
 
 struct preflight_agent {

@@ -205,7 +205,7 @@ preflight_rule_daemon(const struct preflight_facts *f, struct preflight *out)
 				      *standby = preflight_standby(f);
 
 	if (preflight_is_reached(active, out)) {
-		bool is_well = active->class == CHECK_OK;
+		bool is_well = active->is_running;
 
 		preflight_say(out, is_well ? PREFLIGHT_OK : PREFLIGHT_REFUSED, "%s, the active: %s",
 		    active->node, active->text);
@@ -216,10 +216,10 @@ preflight_rule_daemon(const struct preflight_facts *f, struct preflight *out)
 	}
 	if (!preflight_is_reached(standby, out))
 		return;
-	if (standby->class == CHECK_OK && active->is_reached && active->class == CHECK_OK) {
-		preflight_say(out, PREFLIGHT_WARNING, "%s, the standby, runs as well: %s",
-		    standby->node, standby->text);
-		preflight_why(out, "the work is done twice");
+	if (standby->is_running) {
+		preflight_say(out, PREFLIGHT_REFUSED, "%s, the standby, runs: %s", standby->node,
+		    standby->text);
+		preflight_why(out, "the work is done twice, or by the wrong one");
 		preflight_do(out, "stop it on %s", standby->node);
 	} else {
 		preflight_say(

@@ -443,12 +443,12 @@ def test_daemons(procs, consul):
     os.mkdir(folder)
     desk = PairDesk(procs, consul, "daemon", {"db3": "127.0.0.1", "db4": "127.0.0.1"}, 1,
                     'status = {"/bin/sh", "-c", "test -e %s/{node} && echo it runs || '
-                    '{ echo it is stopped; exit 2; }"} start = {"/bin/true"} stop = {"/bin/true"}'
+                    '{ echo it is stopped; exit 3; }"} start = {"/bin/true"} stop = {"/bin/true"}'
                     % folder)
     open(os.path.join(folder, "db3"), "w").close()
     desk.wait_well()
     open(os.path.join(folder, "db4"), "w").close()
-    desk.expect("status", "warning", "db4, the standby, runs as well")
+    desk.expect("status", "refused", "db4, the standby, runs: it runs")
     os.remove(os.path.join(folder, "db4"))
     os.remove(os.path.join(folder, "db3"))
     desk.expect("status", "refused", "db3, the active: it is stopped")

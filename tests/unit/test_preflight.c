@@ -105,7 +105,7 @@ make(struct preflight_facts *f, const char *kind)
 		s->node = i == 0 ? "db3" : "db4";
 		s->port = 3306;
 		s->is_reached = true;
-		s->class = i == 0 ? CHECK_OK : CHECK_VALUE;
+		s->is_running = i == 0;
 		snprintf(s->text, sizeof(s->text), "it says so");
 		snprintf(s->host, sizeof(s->host), "10.0.4.1%zu", i + 3);
 	}
@@ -404,11 +404,11 @@ BREAK(redis_older)
 }
 BREAK(daemon_stopped)
 {
-	f->servers[0].class = CHECK_VALUE;
+	f->servers[0].is_running = false;
 }
 BREAK(daemon_twice)
 {
-	f->servers[1].class = CHECK_OK;
+	f->servers[1].is_running = true;
 }
 
 /* clang-format off */
@@ -491,7 +491,7 @@ static const struct {
 	{ "redis", "versions", PREFLIGHT_WARNING, "6.2.0, older", redis_older },
 	{ "redis", "offset", PREFLIGHT_UNKNOWN, "not reached", standby_gone },
 	{ "daemon", "status", PREFLIGHT_REFUSED, "db3, the active", daemon_stopped },
-	{ "daemon", "status", PREFLIGHT_WARNING, "db4, the standby, runs as well", daemon_twice },
+	{ "daemon", "status", PREFLIGHT_REFUSED, "db4, the standby, runs", daemon_twice },
 };
 /* clang-format on */
 
