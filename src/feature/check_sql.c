@@ -77,11 +77,7 @@ finish(struct probe *p, struct check_result *r)
 {
 	check_done_fn *done = p->done;
 
-	r->took_us = clock_mono_us() - p->started_us;
-	check_result_number(
-	    r, "connect_time", (double)sql_session_connect_us(p->session) / 1e6, "s", NULL, NULL);
-	check_result_number(r, "query_time",
-	    (double)(r->took_us - sql_session_connect_us(p->session)) / 1e6, "s", NULL, NULL);
+	sql_session_add_times(p->session, r, clock_mono_us() - p->started_us);
 	p->done = NULL;
 	done(r, p->arg);
 	check_result_clear(r);

@@ -276,6 +276,15 @@ sql_session_version(const struct sql_session *s)
 	return mysql_link_version(s->link);
 }
 
+void
+sql_session_add_times(const struct sql_session *s, struct check_result *r, int64_t took_us)
+{
+	r->took_us = took_us;
+	check_result_number(r, "connect_time", (double)s->connect_us / 1e6, "s", NULL, NULL);
+	check_result_number(
+	    r, "query_time", (double)(took_us - s->connect_us) / 1e6, "s", NULL, NULL);
+}
+
 int64_t
 sql_session_connect_us(const struct sql_session *s)
 {

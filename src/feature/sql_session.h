@@ -37,6 +37,9 @@ bool sql_session_is_mariadb(const struct sql_session *s);
 const char *sql_session_version(const struct sql_session *s);
 int64_t sql_session_connect_us(const struct sql_session *s); /* of this run; 0: it was kept */
 
+/* Of a run that took so long: took_us, and the numbers "connect_time" and "query_time". */
+void sql_session_add_times(const struct sql_session *s, struct check_result *r, int64_t took_us);
+
 /* What an answer that is an error means for a check. */
 enum check_class sql_session_class(const struct mysql_answer *a);
 
