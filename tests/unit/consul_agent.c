@@ -1,29 +1,23 @@
 /*
- * consul_agent.c: starts Consul as a child that dies with us (PR_SET_PDEATHSIG) and asks it over a plain
- * socket whether it is ready: the client under test is not used to prepare its own test.
+ * consul_agent.c: starts Consul and asks it over a plain socket whether it is ready: the client under
+ * test is not used to prepare its own test.
  */
 #include "consul_agent.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "server_child.h"
 
+#define NAME "consul"
 #define READY_LIMIT_S 30
 #define POLL_MS 20
 
@@ -32,21 +26,6 @@ struct consul_agent {
 	int http_port, extra_port;
 	pid_t pid;
 };
-
-static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void
-die(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("consul for the test: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
-}
 
 static char *
 find_program(void)
@@ -67,29 +46,8 @@ find_program(void)
 		free(program);
 	}
 	free(copy);
-	die("not found: set CONSUL to its path, or run contrib/get-consul once, then make check");
-}
-
-/* Free for TCP and UDP just now; Consul's start is tried again when somebody else was faster. */
-static int
-free_port(void)
-{
-	for (int tries = 0; tries < 100; tries++) {
-		struct sockaddr_in in = { .sin_family = AF_INET,
-			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-		socklen_t len = sizeof(in);
-		int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		bool is_free = bind(tcp, (struct sockaddr *)&in, len) == 0 &&
-			       getsockname(tcp, (struct sockaddr *)&in, &len) == 0 &&
-			       bind(udp, (struct sockaddr *)&in, len) == 0;
-
-		close(tcp);
-		close(udp);
-		if (is_free)
-			return ntohs(in.sin_port);
-	}
-	die("no free port");
+	server_child_die(NAME,
+	    "not found: set CONSUL to its path, or run contrib/get-consul once, then make check");
 }
 
 static void
@@ -99,7 +57,7 @@ write_file(const char *dir, const char *name, const char *text)
 	FILE *f = fopen(path, "we");
 
 	if (f == NULL || fputs(text, f) == EOF || fclose(f) == EOF)
-		die("%s: %s", path, strerror(errno));
+		server_child_die(NAME, "%s: %s", path, strerror(errno));
 	free(path);
 }
 
@@ -108,51 +66,21 @@ static void
 write_config(struct consul_agent *a, const char *extra)
 {
 	struct str s = STR_INIT;
+	char *filled;
 
 	str_addf(&s,
 	    "{\"bind_addr\": \"127.0.0.1\", \"log_level\": \"info\", \"disable_update_check\": "
 	    "true,"
 	    " \"performance\": {\"raft_multiplier\": 1}, \"ports\": {\"http\": %d, \"server\": %d,"
 	    " \"serf_lan\": %d, \"serf_wan\": %d, \"dns\": -1, \"grpc\": -1}}",
-	    a->http_port, free_port(), free_port(), free_port());
+	    a->http_port, server_child_port(), server_child_port(), server_child_port());
 	write_file(a->dir, "1.json", str_text(&s));
-	str_reset(&s);
-	for (const char *p = extra; p != NULL && *p != '\0';) {
-		if (strncmp(p, "@DIR@", 5) == 0) {
-			str_adds(&s, a->dir);
-			p += 5;
-		} else if (strncmp(p, "@PORT@", 6) == 0) {
-			str_addf(&s, "%d", a->extra_port);
-			p += 6;
-		} else {
-			str_addc(&s, *p++);
-		}
-	}
-	if (extra != NULL)
-		write_file(a->dir, "2.json", str_text(&s));
 	str_clear(&s);
-}
-
-static pid_t
-spawn(const char *program, const char *dir, char *const *argv)
-{
-	pid_t pid = fork();
-	int log;
-
-	if (pid == -1)
-		die("fork: %s", strerror(errno));
-	if (pid > 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (chdir(dir) == -1 ||
-	    (log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) == -1)
-		_exit(126);
-	dup2(log, STDOUT_FILENO);
-	dup2(log, STDERR_FILENO);
-	/* A test of ours may run under valgrind; Consul must not. */
-	unsetenv("LD_PRELOAD");
-	execv(program, argv);
-	_exit(127);
+	if (extra == NULL)
+		return;
+	filled = server_child_fill(extra, a->dir, a->extra_port);
+	write_file(a->dir, "2.json", filled);
+	free(filled);
 }
 
 /* The answer's body contains what we wait for. */
@@ -185,19 +113,17 @@ says(const struct consul_agent *a, const char *path, const char *token, const ch
 static bool
 wait_ready(struct consul_agent *a, const char *token)
 {
-	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-
 	for (int i = 0; i < READY_LIMIT_S * 1000 / POLL_MS; i++) {
-		if (waitpid(a->pid, NULL, WNOHANG) == a->pid) {
+		if (server_child_ended(a->pid)) {
 			a->pid = 0;
 			return false;
 		}
 		if (says(a, "/v1/status/leader", token, ":") &&
 		    says(a, "/v1/health/state/passing", token, "serfHealth"))
 			return true;
-		nanosleep(&pause, NULL);
+		server_child_pause(POLL_MS);
 	}
-	die("not ready after %d s, see %s/log", READY_LIMIT_S, a->dir);
+	server_child_die(NAME, "not ready after %d s, see %s/log", READY_LIMIT_S, a->dir);
 }
 
 struct consul_agent *
@@ -208,18 +134,16 @@ consul_agent_start_with(const char *extra, const char *token)
 	char *argv[] = { program, (char *)"agent", (char *)"-dev", (char *)"-config-dir=.",
 		(char *)"-node=test-node", NULL };
 
-	a->dir = mem_strdup("/tmp/pm-consul-XXXXXX");
-	if (mkdtemp(a->dir) == NULL)
-		die("mkdtemp: %s", strerror(errno));
+	a->dir = server_child_dir("/tmp/pm-consul-XXXXXX");
 	for (int tries = 0;; tries++) {
-		a->http_port = free_port();
-		a->extra_port = free_port();
+		a->http_port = server_child_port();
+		a->extra_port = server_child_port();
 		write_config(a, extra);
-		a->pid = spawn(program, a->dir, argv);
+		a->pid = server_child_start(a->dir, argv, NULL);
 		if (wait_ready(a, token != NULL ? token : ""))
 			break;
 		if (tries == 2)
-			die("%s does not start, see %s/log", program, a->dir);
+			server_child_die(NAME, "%s does not start, see %s/log", program, a->dir);
 	}
 	a->address = mem_printf("http://127.0.0.1:%d", a->http_port);
 	free(program);
@@ -232,30 +156,13 @@ consul_agent_start(void)
 	return consul_agent_start_with(NULL, NULL);
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-void
-consul_agent_remove(char *dir)
-{
-	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-	free(dir);
-}
-
 void
 consul_agent_stop(struct consul_agent *a)
 {
 	if (a == NULL)
 		return;
-	kill(a->pid, SIGKILL);
-	waitpid(a->pid, NULL, 0);
-	consul_agent_remove(a->dir);
+	server_child_kill(a->pid);
+	server_child_remove(a->dir);
 	free(a->address);
 	free(a);
 }
@@ -288,14 +195,11 @@ void
 consul_agent_run(const char *dir, const char *const *arguments)
 {
 	char *program = find_program(), *argv[16] = { program };
-	int status;
-	pid_t pid;
 
 	for (size_t i = 0; arguments[i] != NULL && i + 2 < MEM_COUNT(argv); i++)
 		argv[i + 1] = (char *)arguments[i];
-	pid = spawn(program, dir, argv);
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		die("%s %s failed, see %s/log", program, arguments[0], dir);
+	if (server_child_wait(server_child_start(dir, argv, NULL)) != 0)
+		server_child_die(NAME, "%s %s failed, see %s/log", program, arguments[0], dir);
 	free(program);
 }
 
@@ -307,10 +211,8 @@ consul_agent_certificates(void)
 		{ "tls", "cert", "create", "-server" },
 		{ "tls", "cert", "create", "-client" },
 	};
-	char *dir = mem_strdup("/tmp/pm-tls-XXXXXX");
+	char *dir = server_child_dir("/tmp/pm-tls-XXXXXX");
 
-	if (mkdtemp(dir) == NULL)
-		die("mkdtemp: %s", strerror(errno));
 	for (size_t i = 0; i < MEM_COUNT(steps); i++)
 		consul_agent_run(dir, steps[i]);
 	return dir;

@@ -34,6 +34,5 @@ void consul_agent_run(const char *dir, const char *const *arguments);
  * (dc1-client-consul-0.pem), the keys to them in …-key.pem; malloc'ed.
  */
 char *consul_agent_certificates(void);
-void consul_agent_remove(char *dir); /* the directory with what is in it, and frees its name */
 
 #endif

@@ -27,7 +27,4 @@ const char *redis_server_ask(struct redis_server *s, const char *command);
 /* Asks every 10 ms until the reply (up to 16 KB of it) holds wanted; aborts the test after 10 s. */
 void redis_server_wait(struct redis_server *s, const char *command, const char *wanted);
 
-/* A port of 127.0.0.1 that was free just now. */
-int redis_server_free_port(void);
-
 #endif

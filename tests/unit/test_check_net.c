@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "certificates.h"
 #include "redis_server.h"
+#include "server_child.h"
 
 #define LIMIT_MS (io_test_is_valgrind() ? 2000 : 150)
 
@@ -108,7 +109,7 @@ test_tcp_nobody(void **state)
 	struct fixture *f = *state;
 	struct check_spec spec = { .type = (char *)"tcp" };
 	struct check_result r =
-	    probe_once(f->loop, &spec, redis_server_free_port(), CHECK_ROLE_ANY, LIMIT_MS);
+	    probe_once(f->loop, &spec, server_child_port(), CHECK_ROLE_ANY, LIMIT_MS);
 
 	assert_found(&r, CHECK_REFUSED, "Connection refused");
 }
@@ -188,7 +189,7 @@ test_http_faults(void **state)
 	assert_found(&r, CHECK_RESET, "");
 	r = on_peer(f, &spec, &large);
 	assert_found(&r, CHECK_PROTOCOL, "larger than");
-	r = probe_once(f->loop, &spec, redis_server_free_port(), CHECK_ROLE_ANY, LIMIT_MS);
+	r = probe_once(f->loop, &spec, server_child_port(), CHECK_ROLE_ANY, LIMIT_MS);
 	assert_found(&r, CHECK_REFUSED, "Connection refused");
 }
 
@@ -288,7 +289,7 @@ test_tls(void **state)
 	static const struct fake_script plain = { .answer = "HTTP/1.1 400 No\r\n\r\n" };
 	char *dir = certificates_make(), *ca = mem_printf("%s/ca.pem", dir),
 	     *other = mem_printf("%s/other.pem", dir);
-	int port = redis_server_free_port();
+	int port = server_child_port();
 	pid_t pid = start_tls_server(dir, port);
 	struct check_spec spec = { .type = (char *)"tcp", .target = (char *)"x" };
 	struct check_result r;

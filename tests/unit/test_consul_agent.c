@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "consul_agent.h"
+#include "server_child.h"
 #include "io/http.h"
 #include "io/kv_impl.h"
 #include "io/kv_wait.h"
@@ -69,8 +70,8 @@ stop_world(void **state)
 	(void)state;
 	consul_agent_stop(world.agent);
 	consul_agent_stop(world.acl);
-	consul_agent_remove(world.certificates);
-	consul_agent_remove(world.others);
+	server_child_remove(world.certificates);
+	server_child_remove(world.others);
 	free(world.socket);
 	free(world.https);
 	return 0;

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "consul_agent.h"
+#include "server_child.h"
 #include "feature/config.h"
 #include "io/kv_wait.h"
 #include "io/loop.h"
@@ -76,7 +77,7 @@ stop_world(void **state)
 {
 	(void)state;
 	consul_agent_stop(world.agent);
-	consul_agent_remove(world.dir);
+	server_child_remove(world.dir);
 	free(world.address);
 	free(world.socket);
 	free(world.ca);

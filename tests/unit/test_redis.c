@@ -15,6 +15,7 @@
 #include "../fake/fake_peer.h"
 #include "certificates.h"
 #include "redis_server.h"
+#include "server_child.h"
 
 #define AMPLE_MS 20000
 #define LIMIT_MS (io_test_is_valgrind() ? 2000 : 150)
@@ -256,7 +257,7 @@ test_closed_port(void **state)
 	struct fixture *f = *state;
 	struct got g;
 
-	open_plain(f, redis_server_free_port());
+	open_plain(f, server_child_port());
 	for (int i = 0; i < 3; i++) {
 		g = ask(f, "PING");
 		assert_int_equal(FAULT_REFUSED, g.fault);
