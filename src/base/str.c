@@ -388,7 +388,7 @@ str_duration(char *out, size_t size, int64_t ms)
 
 	if (ms < 100)
 		snprintf(out, size, "%" PRId64 "ms", ms);
-	else if (ms < 10000)
+	else if (ms < 10000 && ms % 1000 != 0)
 		snprintf(out, size, "%" PRId64 ".%02" PRId64 "s", s, ms % 1000 / 10);
 	else if (s < 60)
 		snprintf(out, size, "%" PRId64 "s", s);

@@ -66,7 +66,7 @@ print_head(const struct cli *cli, const json_t *row, const struct check_spec *s)
 	if (s == NULL)
 		return;
 	check_timing_words(&bound, &s->timing);
-	out_line(cli, "  failing: %s", str_text(&bound));
+	out_line(cli, "  %s", str_text(&bound));
 	str_clear(&bound);
 }
 
@@ -105,7 +105,7 @@ print_failures(const struct cli *cli, const json_t *failures)
 		out_line(cli, "  bad %s  %s after %.1f ms%s: %s",
 		    SHOWN(json_get_string(f, "at", "?")), SHOWN(json_get_string(f, "class", "?")),
 		    json_number_value(json_object_get(f, "took_ms")),
-		    json_get_bool(f, "alone", false) ? " (alone)" : "",
+		    json_get_bool(f, "alone", false) ? ", no other target with it" : "",
 		    SHOWN_LONG(json_get_string(f, "output", "")));
 	}
 }
@@ -123,7 +123,9 @@ print_memory(const struct cli *cli, const json_t *row)
 	}
 	out_line(cli, "  last 60 s, newest right  %s", SHOWN(json_get_string(row, "strip", "")));
 	out_line(cli, "                           . ok  w warning  ! bad  - not believed");
-	out_line(cli, "  streak %" PRId64 " bad of %" PRId64 ", %" PRId64 " good of %" PRId64,
+	out_line(cli,
+	    "  in a row %" PRId64 " bad (failing from %" PRId64 "), %" PRId64
+	    " good (passing from %" PRId64 ")",
 	    json_get_int(streak, "bad", 0), json_get_int(streak, "failures", 0),
 	    json_get_int(streak, "good", 0), json_get_int(streak, "successes", 0));
 	if (json_is_number(p99))

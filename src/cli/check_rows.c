@@ -23,12 +23,12 @@ check_timing_words(struct str *out, const struct debounce_config *t)
 {
 	char every[32], window[32], bound[32];
 
-	str_addf(out, "every %s, after %d bad in %s: within %s",
+	str_addf(out, "every %s; failing after %d bad in %s, %s at most",
 	    str_duration(every, sizeof(every), t->interval_ms), t->failures,
 	    str_duration(window, sizeof(window), t->window_ms),
 	    str_duration(bound, sizeof(bound), whole_seconds_ms(debounce_bound_ms(t))));
 	if (t->refused_window_ms != 0)
-		str_addf(out, ", refused within %s",
+		str_addf(out, " (%s if refused)",
 		    str_duration(
 			bound, sizeof(bound), whole_seconds_ms(debounce_bound_refused_ms(t))));
 }

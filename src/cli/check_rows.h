@@ -16,7 +16,7 @@ struct str;
 struct troubles;
 
 /*
- * "every 5s, after 5 bad in 10s: within 17s", and what is quicker where refused connections are
+ * "every 5s; failing after 5 bad in 10s, 18s at most", and what is quicker where refused connections are
  * believed sooner: how long a failure can go unnoticed.
  */
 void check_timing_words(struct str *out, const struct debounce_config *t);

@@ -87,7 +87,7 @@ print_check(const struct cli *cli, const struct check_spec *s)
 	out_line(cli, "check          %s", SHOWN(s->name));
 	out_line(cli, "  type         %s%s%s", s->type, s->target != NULL ? " at " : "",
 	    s->target != NULL ? SHOWN(s->target) : "");
-	out_line(cli, "  failing      %s", str_text(&bound));
+	out_line(cli, "  looks        %s", str_text(&bound));
 	str_clear(&bound);
 }
 

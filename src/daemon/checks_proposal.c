@@ -134,22 +134,26 @@ lost_json(const struct pair_report *p, const struct pair_member *standby)
 	int64_t n;
 
 	if (p->active == NULL || strcmp(s->node, p->active) != 0 || s->executed == NULL)
-		return unknown_loss("not known: the active's position was never seen");
+		return unknown_loss(
+		    "what would be lost is not known: the active's position was never seen");
 	if (v == NULL || v->gtid_executed == NULL)
-		return unknown_loss("not known: the standby does not say what it has");
+		return unknown_loss(
+		    "what would be lost is not known: the standby does not say what it has");
 	if (v->is_gtid_cut || (n = missing(s, v)) < 0)
-		return unknown_loss("not known: the positions cannot be compared");
+		return unknown_loss(
+		    "what would be lost is not known: the positions cannot be compared");
 	str_duration(age, sizeof(age), (clock_wall_s() - s->wall_s) * 1000);
 	if (n == 0)
 		snprintf(text, sizeof(text),
-		    "nothing of what %.60s had %s ago; what it took after that is not known",
-		    s->node, age);
+		    "%.60s has all that %.60s had %s ago; what %.60s took after that is not known",
+		    standby->node, s->node, age, s->node);
 	else
 		snprintf(text, sizeof(text),
-		    "%lld %s that %.60s had %s ago and %.60s does not have; what it took after "
-		    "that is not known",
-		    (long long)n, s->kind == SERVER_REDIS ? "bytes of the stream" : "transactions",
-		    s->node, age, standby->node);
+		    "%.60s lacks %lld %s that %.60s had %s ago; what that took later is not known",
+		    standby->node, (long long)n,
+		    s->kind == SERVER_REDIS ? "bytes of the stream"
+					    : (n == 1 ? "transaction" : "transactions"),
+		    s->node, age);
 	return json_pack("{s:o, s:s}", "transactions",
 	    s->kind == SERVER_REDIS ? json_null() : json_integer((json_int_t)n), "text", text);
 }

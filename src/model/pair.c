@@ -17,6 +17,7 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/verdict.h"
@@ -223,7 +224,7 @@ judge_active_down(const struct pair *p, int64_t now_ms, struct pair_state *out)
 {
 	bool has_heir = can_take_over(p);
 	const char *rest = "";
-	char since[16];
+	char since[CLOCK_ISO_SIZE];
 
 	say(out, PAIR_ACTIVE_DOWN, LEVEL_CRITICAL);
 	for (size_t i = 0; i < p->count && !check_class_is_told(p->active->verdict.class); i++) {
@@ -236,10 +237,10 @@ judge_active_down(const struct pair *p, int64_t now_ms, struct pair_state *out)
 		rest = ", and nobody is there to take over";
 	else if (p->writers > 0)
 		rest = ", and the standby is writable already";
-	snprintf(out->text, sizeof(out->text), "%.40s %s for %s (%.80s)%s", p->active->node,
+	/* The time, not how long ago: these words are told, and read, later. */
+	snprintf(out->text, sizeof(out->text), "%.40s %s, since %s (%.80s)%s", p->active->node,
 	    check_class_text(p->active->verdict.class),
-	    str_duration(since, sizeof(since), now_ms - p->active->verdict.since_ms),
-	    p->active->verdict.text, rest);
+	    clock_iso(since, p->active->verdict.since_ms / 1000), p->active->verdict.text, rest);
 }
 
 /* The KV's node takes no writes, though it answers. */

@@ -368,7 +368,8 @@ test_active_killed(void **state)
 	read_both(&d);
 	assert_int_equal(judge(&d), PAIR_ACTIVE_DOWN);
 	assert_true(d.state.is_proposed);
-	assert_string_equal(d.state.text, "db3 refused the connection for 20s (2 of 2 vantages)");
+	assert_string_equal(d.state.text,
+	    "db3 refused the connection, since 1970-01-12T13:46:20Z (2 of 2 vantages)");
 	/* with nobody to take over there is nothing to propose */
 	d.m[1].verdict = verdict_from(fails());
 	read_both(&d);

@@ -5,6 +5,7 @@ Procs in its environment, which its children inherit: so whatever is left over i
 went, and reported instead of being hidden.
 """
 import ctypes
+import glob
 import os
 import random
 import re
@@ -107,7 +108,19 @@ class Process:
         return self.wait(limit)
 
     def freeze(self):
+        """Returns when all threads stand: until then one of them may still answer."""
         self.signal(signal.SIGSTOP)
+        wait_for("all threads stand", self._is_frozen, 5)
+
+    def _is_frozen(self):
+        states = []
+        for stat in glob.glob("/proc/%d/task/*/stat" % self.popen.pid):
+            try:
+                with open(stat) as f:
+                    states.append(f.read().rpartition(")")[2].split()[0])
+            except OSError:
+                continue  # a thread that ended
+        return all(state == "T" for state in states)
 
     def thaw(self):
         self.signal(signal.SIGCONT)
