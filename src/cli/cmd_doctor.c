@@ -243,7 +243,7 @@ run_doctor(struct cli *cli, int argc, char **argv)
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.usage = "[PAIR] [--all]",
-	.help = "tells whether a pair could fail over now, and what is in the way",
+	.help = "whether a pair could fail over now, and what is in the way",
 	.about = "Looks at the KV, the agents and both servers from this host and now, and changes "
 		 "nothing: the preflight of a failover without the failover. x would refuse it, ! will "
 		 "hurt some day or could not be looked at. Exits with 1 when there is any of these, and "
