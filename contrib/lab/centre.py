@@ -178,15 +178,17 @@ class Lab:
 
     # --- the hosts
 
+    def pointsman_conf(self, index, pairs):
+        host, address = HOSTS[index], self.address(index)
+        return POINTSMAN_CONF.format(store=self.store, host=host, dir=self.path(host),
+                                     address=address, http=AGENT_PORT, dns=DNS_PORT, domain=DOMAIN,
+                                     pairs=self.path(pairs), templates=os.path.join(TOP, "templates"))
+
     def start_host(self, index):
         host, address = HOSTS[index], self.address(index)
         self.write(DNSMASQ_CONF.format(dir=self.path(host), address=address, port=DNS_PORT,
                                        domain=DOMAIN, user=user_name()), host, "dnsmasq.conf")
-        self.write(POINTSMAN_CONF.format(store=self.store, host=host, dir=self.path(host),
-                                         address=address, http=AGENT_PORT, dns=DNS_PORT,
-                                         domain=DOMAIN, pairs=self.path("pairs.conf"),
-                                         templates=os.path.join(TOP, "templates")),
-                   host, "pointsman.conf")
+        self.write(self.pointsman_conf(index, "pairs.conf"), host, "pointsman.conf")
         self.start(f"{host} dnsmasq", ["dnsmasq", "--keep-in-foreground", "-C",
                                        self.path(host, "dnsmasq.conf")], f"{host}/dnsmasq.log",
                    what=f"{address}:{DNS_PORT}")
@@ -212,7 +214,10 @@ class Lab:
         for index in range(len(HOSTS)):
             self.write("", HOSTS[index], "pointsmand.log")
         self.servers.finish()
-        self.write(self.servers.pairs_conf(), "pairs.conf")
+        # Agents look, and may no more than that; who operates has an account that may.
+        self.write(self.servers.pairs_conf("pointsman"), "pairs.conf")
+        self.write(self.servers.pairs_conf("operator"), "operator-pairs.conf")
+        self.write(self.pointsman_conf(0, "operator-pairs.conf"), "operator.conf")
         self.start_host(0)
         subprocess.run(self.pointsman("init"), check=True, stdout=subprocess.DEVNULL,
                        env=self.environment())
@@ -227,7 +232,7 @@ class Lab:
         for name in ("consul", "servers", "writer", *HOSTS):
             shutil.rmtree(self.path(name), ignore_errors=True)
         for name in os.listdir(self.dir):
-            if name in ("lab.json", "pairs.conf") or name.startswith("kv.json"):
+            if name in ("lab.json", "operator.conf", "operator-pairs.conf", "pairs.conf") or name.startswith("kv.json"):
                 os.unlink(self.path(name))
         try:
             os.rmdir(self.dir)
@@ -264,7 +269,7 @@ class Lab:
     # --- its commands
 
     def pointsman(self, *arguments):
-        return [program("pointsman"), "-c", self.path(HOSTS[0], "pointsman.conf"), *arguments]
+        return [program("pointsman"), "-c", self.path("operator.conf"), *arguments]
 
     def ask(self, name):
         return [dns_ask(self.address(i), f"{name}.{DOMAIN}") for i in range(len(HOSTS))]

@@ -29,6 +29,16 @@ from servers import ADDRESSES, ERRORS, MYSQL_PORT, TOP
 LAB = "./contrib/lab/lab"
 
 
+LOOK_AROUND = [
+    ("pointsman status", ""), ("pointsman pairs", ""), ("dig maindb", ""), ("shell db3", ""),
+    ("pointsman doctor", "could it fail over now?"),
+    ("consul kv put pointsman/names/shard-002 db10", ""),
+    ("writer 10", "writes for 10 s, then looks for every row"),
+    ("kill db3", "the active master dies;"),
+    ("pointsman pairs", "15 s later the vantages agree: a proposal"),
+    ("start db3", ""), ("status", ""), ("down", "")]
+
+
 def show(lab):
     address = lab.address(0)
     dig = ["dig", "+short", f"@{address}", "-p", str(DNS_PORT), f"{FLIP_NAME}.{DOMAIN}"]
@@ -44,19 +54,12 @@ def show(lab):
     print("\n$ pointsman checks", flush=True)
     subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
     print("\nLook around:")
-    for what in ("pointsman status", "pointsman names", "dig maindb",
-                 "consul kv put pointsman/names/shard-002 db10", "shell db3", "writer 10",
-                 "kill db3", "pointsman checks", "start db3", "status", "down"):
+    for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
-            print(f"  {LAB} {what}{REMARKS.get(what, '')}")
+            print(f"  {LAB} {what:<22} {'# ' + remark if remark else ''}".rstrip())
     print(f"  curl http://{address}:{AGENT_PORT}/v1/pairs")
     folder = os.path.relpath(lab.path(HOSTS[0]))
     print(f"  ls {lab.path(HOSTS[0]) if folder.startswith('..') else folder}")
-
-
-REMARKS = {"writer 10": "             # writes 10 s, then looks for every row",
-           "kill db3": "              # the active master dies;",
-           "pointsman checks": "      # 15 s later the vantages agree: a proposal"}
 
 
 def command_up(lab, options):

@@ -12,7 +12,7 @@ from processes import is_running, wait_for
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
 
-from lib import mariadb, proc, redis, sql_server  # pylint: disable=wrong-import-position
+from lib import mariadb, proc, redis, sql_server
 
 # The last byte of each address, and ports that no real server of the machine uses.
 ADDRESSES = {"db3": 13, "db4": 14, "red1": 21, "red2": 22}
@@ -79,7 +79,9 @@ class Servers:
             self.pair.each_account(user, password, grants)
             self.write_account(user, password)
         for server in (active, standby):
-            server.sql("SET SESSION sql_log_bin = 0; GRANT ALL ON game.* TO 'game'@'%'")
+            server.sql("SET SESSION sql_log_bin = 0; GRANT ALL ON game.* TO 'game'@'%';"
+                       # The preflight looks at what other accounts may do.
+                       "GRANT SELECT ON mysql.* TO 'operator'@'%'")
         active.set_read_only(False)
         active.sql("CREATE DATABASE game")
         standby.wait_applied(active)
@@ -95,8 +97,9 @@ class Servers:
     def account(self, user):
         return os.path.join(self.dir, user + ".cnf")
 
-    def pairs_conf(self):
-        return PAIRS_CONF.format(credentials=self.account("pointsman"), mysql_port=MYSQL_PORT,
+    def pairs_conf(self, user):
+        """The blocks, for whoever looks at the databases as that user."""
+        return PAIRS_CONF.format(credentials=self.account(user), mysql_port=MYSQL_PORT,
                                  redis_port=REDIS_PORT)
 
     def is_running(self, name):

@@ -22,10 +22,9 @@
 
 enum exit_status {
 	EXIT_WELL = 0,
-	EXIT_FINDING =
-	    1, /* something is lost, twice, different, or there although it was refused */
+	EXIT_FINDING = 1, /* a row is lost, twice, different, or there although refused */
 	EXIT_USE = 2,
-	EXIT_BLIND = 7, /* it cannot be said: no server to look at, no memory to remember with */
+	EXIT_BLIND = 7, /* nothing can be said: no server to look at, no record */
 };
 
 struct writer_options {
