@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "feature/check_type.h"
 #include "feature/config_load.h"
+#include "model/target.h"
 
 /* type stands among types, "sql mysql". */
 static bool
@@ -55,6 +56,16 @@ fit_fast(const struct conf_entry *block, struct debounce_config *t)
 		t->fast_ms = t->interval_ms;
 }
 
+/* Of a name or a node, and of an address without a port, the type has to know it. */
+static bool
+has_port(const struct check_spec *s, const struct check_type *type)
+{
+	struct target t;
+
+	return s->port > 0 || type->port > 0 || s->target == NULL ||
+	       target_parse(s->target, &t) != 0 || t.port > 0;
+}
+
 static void
 check_check(struct config_loader *l, const struct conf_entry *block, struct check_spec *s)
 {
@@ -72,6 +83,9 @@ check_check(struct config_loader *l, const struct conf_entry *block, struct chec
 	check_keys_of_type(l, block, s);
 	if (type->has_target && config_entry(block, "target") == NULL)
 		config_block_problem(l, block, "target is missing: a name, a node or HOST:PORT");
+	if (type->has_target && !has_port(s, type))
+		config_block_problem(
+		    l, block, "port is missing: the type %s has none of its own", s->type);
 	if (type->validate != NULL && type->validate(s, &e) != 0)
 		config_block_problem(l, block, "%s", e.text);
 }
@@ -182,6 +196,16 @@ check_pair_keys(
 	return is_good;
 }
 
+static size_t
+longest(char *const *list)
+{
+	size_t max = 0;
+
+	for (; *list != NULL; list++)
+		max = strlen(*list) > max ? strlen(*list) : max;
+	return max;
+}
+
 static void
 check_pair(struct config_loader *l, size_t i)
 {
@@ -210,6 +234,9 @@ check_pair(struct config_loader *l, size_t i)
 		config_block_problem(l, block, "nodes is missing: the two servers");
 	if (p->kind == NULL || p->nodes == NULL || !check_pair_keys(l, block, p))
 		return;
+	if (strlen(p->name) + 1 + longest(p->nodes) >= CHECK_NAME_MAX)
+		config_block_problem(l, block, "with a node's name it has more than %d characters",
+		    CHECK_NAME_MAX - 1);
 	add_pair_check(l->config, p, p->nodes[0]);
 	add_pair_check(l->config, p, p->nodes[1]);
 }

@@ -135,6 +135,9 @@ a_short_interval_is_fast_enough(void **state)
 #define CHECK(more) "check a { type = tcp target = \"a:1\"\n" more " }\n"
 #define PAIR(more) "pair p { kind = mysql nodes = {a, b} credentials = /c\n" more " }\n"
 
+/* 63 characters, as many as a label may have. */
+#define LONG "a23456789b123456789c123456789d123456789e123456789f123456789g123"
+
 static void
 what_cannot_be_meant(void **state)
 {
@@ -149,6 +152,9 @@ what_cannot_be_meant(void **state)
 		{ "check a { type = tcp }",
 		    "main.conf:1: check \"a\": target is missing: a name, a "
 		    "node or HOST:PORT\n" },
+		{ "check a { type = tcp target = b }", "main.conf:1: check \"a\": port is missing: "
+						       "the type tcp has none of its own\n" },
+		{ "check a { type = tcp target = b port = 5 }", "" },
 		{ CHECK("query = \"SELECT 1\""),
 		    "main.conf:2: query = \"SELECT 1\": a check of the type tcp has no query\n" },
 		{ CHECK("port = 65536"),
@@ -182,6 +188,9 @@ what_cannot_be_meant(void **state)
 		    "{\"10.0.5.21:26379\"}\n" },
 		{ PAIR("") "pair q { name = P kind = redis nodes = {a, b} }",
 		    "main.conf:3: pair \"q\": pair \"p\" has the name p already\n" },
+		{ "pair " LONG " { kind = redis nodes = {\"" LONG ".b\", b} }",
+		    "main.conf:1: pair \"" LONG
+		    "\": with a node's name it has more than 127 characters\n" },
 		{ "pair _.p { kind = redis nodes = {a, b} }", "" },
 		{ "pair a..p { kind = redis nodes = {a, b} }",
 		    "main.conf:1: pair \"a..p\": its title is not a name of the KV; give it one: "
