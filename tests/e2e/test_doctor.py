@@ -146,7 +146,7 @@ def start_pair(procs, kind):
     if kind == "mysql9":
         options += ["--super-read-only=1", "--skip-replica-start=1"]
     servers = [(mysql9.MySQL9 if kind == "mysql9" else mariadb.MariaDB)(
-        procs, node, server_id=i + 1, address=addresses[node], port=port,
+        procs, kind + "-" + node, server_id=i + 1, address=addresses[node], port=port,
         options=options + ["--auto-increment-offset=%d" % (i + 1)])
         for i, node in enumerate(("db3", "db4"))]
     pair = SqlPair(*servers)
