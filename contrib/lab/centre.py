@@ -21,6 +21,9 @@ AGENT_PORT = 8753
 CONSUL_PORTS = {"http": 18500, "serf_lan": 18301, "server": 18300, "serf_wan": -1, "dns": -1,
                 "grpc": -1}
 
+# In the lab's folder, beside the folders.
+OWN_FILES = ("lab.json", "operator-pairs.conf", "operator.conf", "pairs.conf")
+
 # Nodes that are names only, beside those of servers.ADDRESSES that run.
 NODES = {"db9": "10.0.4.19", "db10": "10.0.4.20"}
 NAMES = {"maindb": "db3", "sessions": "red1", "shard-001": "db9", "shard-002": "db9",
@@ -52,8 +55,8 @@ def dns_ask(server, name, limit_s=0.5):
 
 
 def only_one():
-    """To be held: a network that looks free is taken only when every server listens in it. The name is
-    of the same scope as the addresses, and goes with its process."""
+    """To be held: a network that looks free is taken only when every server listens in it. The name
+    is of the same scope as the addresses, and goes with its process."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def is_ours():
@@ -182,7 +185,8 @@ class Lab:
         host, address = HOSTS[index], self.address(index)
         return POINTSMAN_CONF.format(store=self.store, host=host, dir=self.path(host),
                                      address=address, http=AGENT_PORT, dns=DNS_PORT, domain=DOMAIN,
-                                     pairs=self.path(pairs), templates=os.path.join(TOP, "templates"))
+                                     pairs=self.path(pairs),
+                                     templates=os.path.join(TOP, "templates"))
 
     def start_host(self, index):
         host, address = HOSTS[index], self.address(index)
@@ -232,7 +236,7 @@ class Lab:
         for name in ("consul", "servers", "writer", *HOSTS):
             shutil.rmtree(self.path(name), ignore_errors=True)
         for name in os.listdir(self.dir):
-            if name in ("lab.json", "operator.conf", "operator-pairs.conf", "pairs.conf") or name.startswith("kv.json"):
+            if name in OWN_FILES or name.startswith("kv.json"):
                 os.unlink(self.path(name))
         try:
             os.rmdir(self.dir)

@@ -1,5 +1,5 @@
-"""What runs in a lab: processes that outlive the command that started them, recorded in lab.json with
-their start time, so that `down` never ends a stranger that got the same pid."""
+"""What runs in a lab: processes that outlive the command that started them, recorded in lab.json
+with their start time, so that `down` never ends a stranger that got the same pid."""
 import os
 import signal
 import subprocess

@@ -1,8 +1,8 @@
 """The lab's databases: two MariaDB masters that replicate from each other, a Redis and its replica.
 
-They are the servers that the tests stand on (tests/e2e/lib); here they only live longer, have addresses
-of their own, and come back from a crash as a master should: read-only, with replication stopped, for a
-person to decide."""
+They are the servers that the tests stand on (tests/e2e/lib); here they only live longer, have
+addresses of their own, and come back from a crash as a master should: read-only, with replication
+stopped, for a person to decide."""
 import os
 import secrets
 import sys
@@ -21,10 +21,11 @@ MYSQL_PORT, REDIS_PORT = 13306, 16379
 # What their parts may complain of.
 ERRORS = (AssertionError, sql_server.SqlError, redis.RedisError)
 
-# As man/pointsman.conf.5 wants a check's account to be; what an operation has to do; an application.
+# What a check's account needs (man/pointsman.conf.5), what an operation does, an application.
 ACCOUNTS = {"pointsman": mariadb.CHECK_GRANTS,
-            "operator": "REPLICA MONITOR, BINLOG MONITOR, READ_ONLY ADMIN, PROCESS, CONNECTION ADMIN, "
-                        "REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG ADMIN",
+            "operator": "REPLICA MONITOR, BINLOG MONITOR, READ_ONLY ADMIN, PROCESS,"
+                        "CONNECTION ADMIN, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN,"
+                        "BINLOG ADMIN",
             "game": "USAGE"}
 
 PAIRS_CONF = """\

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lib import mysql9
 from lib.dnsmasq import Dnsmasq
 from lib.mariadb import MariaDB
 from lib.proc import free_port, loopback_net, wait_for
@@ -315,3 +316,19 @@ def test_a_name_that_is_gone(procs, pair):
     pair.active.set_read_only(False)
     report = writer.stop()
     assert "name" in {e["class"] for e in report["errors"] if e["outcome"] == "no session"}
+
+
+def test_mysql9(procs):
+    """The same on MySQL, whose fence binds root as well."""
+    mysql9.skip_without()
+    pair = mysql9.MySQL9Pair(procs).start()
+    create_account(pair)
+    pair.standby.wait_applied(pair.active)
+    writer = Writer(procs, pair.active.port).start(pair.active)
+    fenced = flip(pair, writer) * 1000
+    writer.wait_rows(100)
+    writer.stop()
+    status, report = writer.check(pair.standby, pair.active)
+    assert status == 0 and report["equal"], report
+    [handover] = report["handovers"]
+    assert fenced - 20 <= handover["refused_ms"] <= fenced + 1000

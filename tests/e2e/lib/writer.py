@@ -14,7 +14,10 @@ def create_account(pair, database="game"):
     """An ordinary application's: no right that gets past read_only."""
     pair.each_account(USER, PASSWORD, "USAGE")
     for server in (pair.active, pair.standby):
+        was_read_only = server.is_read_only()
+        server.set_read_only(False)  # MySQL's super_read_only is for root as well
         server.sql("SET SESSION sql_log_bin = 0; GRANT ALL ON %s.* TO '%s'@'%%'" % (database, USER))
+        server.set_read_only(was_read_only)
     pair.active.sql("CREATE DATABASE IF NOT EXISTS %s" % database)
 
 
