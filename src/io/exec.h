@@ -1,7 +1,7 @@
 /*
  * exec.h: runs a program without waiting and without a shell: argv as given, a session and process
- * group of its own, and nothing inherited but the descriptors 0, 1, 2 and the environment; signal
- * mask and dispositions are the default ones.
+ * group of its own, and nothing inherited but the descriptors 0, 1, 2 and the environment, without
+ * CONSUL_HTTP_TOKEN, which is none of its business; signal mask and dispositions are the default ones.
  *
  * No zombie and no descriptor is left, whatever the child does: prints endlessly, never reads its
  * input, ignores TERM, forks. At the limit its group gets SIGTERM, EXEC_GRACE_MS later SIGKILL. When
@@ -10,7 +10,7 @@
  *
  * A contained program (a plugin that nobody of us has read) may not even do that: whatever descends
  * from it has ended when done comes, or is killed when we are. And it sees no variable of our
- * environment but PATH, HOME and TZ: CONSUL_HTTP_TOKEN is none of its business.
+ * environment but PATH, HOME and TZ.
  *
  * done comes at the latest EXEC_GRACE_MS + EXEC_REAP_MS + EXEC_DRAIN_MS after the limit, even when
  * the kernel does not let the program die; for a contained one EXEC_REAP_MS later.

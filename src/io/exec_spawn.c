@@ -81,6 +81,9 @@ is_inherited(const char *variable, bool is_clean)
 {
 	static const char *const kept[] = { "PATH", "HOME", "TZ" };
 
+	/* What has business with Consul has a token of its own, or reads the file that we read. */
+	if (is_same_variable("CONSUL_HTTP_TOKEN", variable))
+		return false;
 	for (size_t i = 0; i < MEM_COUNT(kept) && is_clean; i++) {
 		if (is_same_variable(kept[i], variable))
 			return true;

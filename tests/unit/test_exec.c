@@ -227,14 +227,16 @@ static void
 test_environment(void **state)
 {
 	/* Without a shell between, which would tidy up the environment and the signal mask. */
-	const char *argv[] = { "grep", "-z", "^PM_", "/proc/self/environ", NULL };
+	const char *argv[] = { "grep", "-z", "^PM_\\|^CONSUL_", "/proc/self/environ", NULL };
 	const char *env[] = { "PM_OVER=new", "PM_NEW=1", NULL };
 	const struct exec_spec spec = { .argv = argv, .env = env, .limit_ms = AMPLE_MS };
 	struct run run;
 
 	setenv("PM_KEPT", "kept", 1);
 	setenv("PM_OVER", "old", 1);
+	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
 	run = run_spec(*state, &spec);
+	unsetenv("CONSUL_HTTP_TOKEN");
 	unsetenv("PM_KEPT");
 	unsetenv("PM_OVER");
 	assert_int_equal(strlen("PM_KEPT=kept PM_OVER=new PM_NEW=1 "), run.result.output_len);

@@ -63,12 +63,13 @@ class Host(Namespace):
     def lose(self, percent):
         """That share of all packets is dropped, in both directions; 0: none."""
         rules = "add table inet loss\ndelete table inet loss\n"
+        share = "numgen random mod 100 < %d " % percent if percent < 100 else ""
         if percent:
             rules += "table inet loss {\n"
             for chain, direction in (("input", "iifname"), ("output", "oifname")):
                 rules += (" chain %s {\n  type filter hook %s priority 0\n"
-                          "  %s \"out\" numgen random mod 100 < %d drop\n }\n"
-                          % (chain, chain, direction, percent))
+                          "  %s \"out\" %sdrop\n }\n"
+                          % (chain, chain, direction, share))
             rules += "}\n"
         self.nft(rules)
 
