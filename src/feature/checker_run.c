@@ -142,7 +142,9 @@ checker_forget(struct slot *s, const char *why)
 static void
 note_doubt(struct check *k, enum check_class class, int64_t now_ms)
 {
-	vantage_target_note(&k->doubt, check_class_level(class) == LEVEL_CRITICAL,
+	bool is_silence = check_class_level(class) == LEVEL_CRITICAL && !check_class_is_told(class);
+
+	vantage_target_note(&k->doubt, is_silence,
 	    k->debounce.state == STATE_FAILING || k->debounce.state == STATE_RECOVERING, now_ms);
 }
 

@@ -71,8 +71,8 @@ struct vantage_target {
 };
 
 /*
- * is_bad: the result was critical. One that is only a warning came from the target: the way there
- * is well. is_failing: debounce says so, which is then no news.
+ * is_bad: the result was critical, and not what the target told of itself: then the way there is
+ * well, and so are our eyes. is_failing: debounce says so, which is then no news.
  */
 void vantage_target_note(struct vantage_target *t, bool is_bad, bool is_failing, int64_t now_ms);
 bool vantage_target_is_suspect(

@@ -412,6 +412,23 @@ test_blind(void **state)
 	assert_int_equal(checker_vantage(f->checker)->sight, VANTAGE_SIGHTED);
 }
 
+/* Who says of itself that it is ill was seen and heard: it may be many at once, behind a master that died. */
+static void
+test_bad_news_is_no_blindness(void **state)
+{
+	struct fixture *f = *state;
+
+	add_specs(f, 10, "socket");
+	for (size_t i = 0; i < 10; i++)
+		f->specs[i].timing.window_ms = 1000;
+	load(f);
+	io_test_idle(f->loop, 100);
+	for (size_t i = 0; i < 6; i++)
+		world[i].class = CHECK_REPLICATION;
+	assert_true(io_test_wait(f->loop, &f->failed, 6, 5000));
+	assert_int_equal(f->sights, 0);
+}
+
 /* Stopped for three seconds: what comes in afterwards is not believed. */
 static void
 test_a_gap_of_the_loop(void **state)
@@ -523,6 +540,7 @@ main(void)
 		TEST(test_reload_keeps_what_did_not_change),
 		TEST(test_a_flip_in_the_middle_of_a_run),
 		TEST(test_blind),
+		TEST(test_bad_news_is_no_blindness),
 		TEST(test_a_gap_of_the_loop),
 		TEST(test_the_last_view_stays),
 		TEST(test_bad_targets),
