@@ -101,6 +101,15 @@ print_pair(const struct cli *cli, const struct config_pair *p)
 }
 
 static void
+print_warnings(const struct cli *cli, const struct config *c)
+{
+	const char *line = str_text(&c->warnings), *end;
+
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1)
+		out_marked(cli, MARK_WARNING, "%.*s", (int)(end - line), line);
+}
+
+static void
 print_text(const struct cli *cli, const struct config *c)
 {
 	bool has_work = c->output_count > 0 || (c->agent.is_vantage && c->check_count > 0);
@@ -134,9 +143,8 @@ print_text(const struct cli *cli, const struct config *c)
 		out_marked(cli, MARK_WARNING,
 		    "no output block, and no checks of a vantage: enough for pointsman, but "
 		    "pointsmand does not start");
-	if (c->warnings.len > 0)
-		out_marked(cli, MARK_WARNING, "%s", str_text(&c->warnings));
-	else if (has_work)
+	print_warnings(cli, c);
+	if (c->warnings.len == 0 && has_work)
 		out_line(cli, "The configuration is good.");
 }
 

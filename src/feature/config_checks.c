@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "feature/check_type.h"
 #include "feature/config_load.h"
+#include "feature/credentials.h"
 #include "model/target.h"
 
 /* type stands among types, "sql mysql". */
@@ -241,13 +242,33 @@ check_pair(struct config_loader *l, size_t i)
 	add_pair_check(l->config, p, p->nodes[1]);
 }
 
+/* Read again for every connection, so it may be mended at any time: no reason to refuse the rest. */
+static void
+warn_of_credentials(struct config_loader *l, const struct conf_entry *block, const char *path)
+{
+	struct credentials c = { 0 };
+	struct err e;
+
+	if (path == NULL || !l->config->agent.is_vantage)
+		return;
+	if (credentials_read(path, &c, &e) != 0)
+		conf_problem(&l->config->warnings, &block->where, "%s \"%s\": %s", block->key,
+		    block->title, e.text);
+	credentials_clear(&c);
+}
+
 void
 config_check_checks(struct config_loader *l)
 {
 	struct config *c = l->config;
 
-	for (size_t i = 0; i < c->check_count; i++)
+	/* Before the checks of the pairs are among them. */
+	for (size_t i = 0; i < c->check_count; i++) {
 		check_check(l, l->titled[CONFIG_CHECK][i], &c->checks[i]);
-	for (size_t i = 0; i < c->pair_count; i++)
+		warn_of_credentials(l, l->titled[CONFIG_CHECK][i], c->checks[i].credentials);
+	}
+	for (size_t i = 0; i < c->pair_count; i++) {
 		check_pair(l, i);
+		warn_of_credentials(l, l->titled[CONFIG_PAIR][i], c->pairs[i].credentials);
+	}
 }

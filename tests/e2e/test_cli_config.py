@@ -63,6 +63,39 @@ def test_bad_template(procs, template, word):
     assert "  do   " in done.err
 
 
+def test_bad_credentials(procs):
+    """They may be mended at any time, so nothing is refused. On a host that runs no checks they need
+    not be there."""
+    desk = desk_with(procs)
+    path = os.path.join(procs.dir, "watch.cnf")
+    with open(desk.config_path, "a") as f:
+        f.write('check "it" { type = "mysql" target = "db3" credentials = "%s" }\n'
+                'pair "maindb" { kind = "mysql" nodes = {"db3", "db4"} credentials = "%s" }\n'
+                % (path, path))
+    assert "The configuration is good." in desk.run("config", "check").out
+    with open(desk.config_path) as f:
+        text = f.read()
+    with open(desk.config_path, "w") as f:
+        f.write(text.replace("agent {", "agent { vantage = yes"))
+
+    def warnings():
+        done = desk.run("config", "check", "-o", "json")
+        assert done.code == 0, done
+        return done.json["warnings"]
+
+    missing = warnings()
+    assert len(missing) == 2 and all("No such file" in w for w in missing), missing
+    assert 'check "it"' in missing[0] and 'pair "maindb"' in missing[1]
+    with open(path, "w") as f:
+        f.write("[pointsman]\nuser = watch\npassword = topsecret\n")
+    os.chmod(path, 0o644)
+    assert all("everybody may read it" in w for w in warnings()) and "topsecret" not in str(warnings())
+    shown = desk.run("config", "check").out
+    assert "! " in shown and "The configuration is good." not in shown
+    os.chmod(path, 0o600)
+    assert warnings() == []
+
+
 def test_missing_files(procs):
     done = desk_with(procs, "none.mustache").run("config", "check")
     assert done.code == 2 and "none.mustache" in done.err, done

@@ -234,14 +234,22 @@ def later(seconds, fn, *args):
     return timer
 
 
+def wait_flip(desk, before):
+    """The generation of the flip that the command makes meanwhile."""
+    wait_for("the flip", lambda: desk.api.index(desk.root + "n") > before, 30)
+    return desk.api.index(desk.root + "n")
+
+
 def test_waits_for_all_live_agents(consul_desk):
     desk = consul_desk
+    before = desk.index()
     agents = [FakeAgent(desk, "web-%02d" % i, desk.index()) for i in range(3)]
     started = time.monotonic()
 
     def follow():
+        generation = wait_flip(desk, before)
         for agent in agents:
-            agent.serve(desk.api.index(desk.root + "n"))
+            agent.serve(generation)
 
     timer = later(0.7, follow)
     done = desk.run("set", "maindb", "db2")
@@ -258,8 +266,8 @@ def test_names_the_stragglers(consul_desk):
     FakeAgent(desk, "web-02", before, problems=[{
         "severity": "warning", "what": "dnsmasq was not told", "why": "w", "do": "d"}])
     FakeAgent(desk, "web-03", before, is_alive=False)
-    timer = later(0.3, lambda: quick.serve(desk.api.index(desk.root + "n")))
-    done = desk.run("set", "maindb", "db2", "--timeout", "1s")
+    timer = later(0.3, lambda: quick.serve(wait_flip(desk, before)))
+    done = desk.run("set", "maindb", "db2", "--timeout", "3s")
     timer.join()
     assert done.code == 1, done
     assert "served by 1 of 2 agents" in done.out
@@ -275,8 +283,9 @@ def test_names_the_stragglers(consul_desk):
 
 def test_the_generation_before_is_not_enough(consul_desk):
     desk = consul_desk
-    agent = FakeAgent(desk, "web-01", desk.index())
-    timer = later(0.3, lambda: agent.serve(desk.api.index(desk.root + "n") - 1))
+    before = desk.index()
+    agent = FakeAgent(desk, "web-01", before)
+    timer = later(0.3, lambda: agent.serve(wait_flip(desk, before) - 1))
     done = desk.run("set", "maindb", "db2", "--timeout", "1s")
     timer.join()
     assert done.code == 1 and "served by 0 of 1 agents" in done.out, done
