@@ -171,17 +171,19 @@ proposal_told(enum propose_event event, const char *pair, const json_t *document
 {
 	static const char *const words[] = {
 		[PROPOSE_MADE] = "proposed",
-		[PROPOSE_SEEN] = "proposed by another vantage",
+		[PROPOSE_SEEN] = "proposed already",
 		[PROPOSE_WITHDRAWN] = "withdrawn",
 		[PROPOSE_GONE] = "gone",
 	};
 	struct checks *c = arg;
 	const char *active = json_get_string(document, "active", "");
 	const char *what = json_get_string(document, "what", "");
-	char shown[STR_SHOW_MAX * 4 + 4];
+	const char *by = json_get_string(document, "proposed_by", "?");
+	char shown[STR_SHOW_MAX * 4 + 4], shown_by[STR_SHOW_MAX * 4 + 4];
 
-	str_printable(shown, sizeof(shown), what, strlen(what));
-	log_warning("pair %s: a failover is %s: %s", pair, words[event], shown);
+	log_warning("pair %s: a failover is %s: %s (proposed by %s)", pair, words[event],
+	    str_printable(shown, sizeof(shown), what, strlen(what)),
+	    str_printable(shown_by, sizeof(shown_by), by, strlen(by)));
 	refresh(c);
 	/* One message for all vantages: whoever made or withdrew it sends it. */
 	if ((event == PROPOSE_MADE || event == PROPOSE_WITHDRAWN) && !is_muted(c, pair, active))

@@ -18,7 +18,7 @@ struct propose;
 
 enum propose_event {
 	PROPOSE_MADE,      /* by us: the hook is ours to run */
-	PROPOSE_SEEN,      /* by another vantage */
+	PROPOSE_SEEN,      /* by another vantage, or by us before a restart */
 	PROPOSE_WITHDRAWN, /* by us */
 	PROPOSE_GONE,      /* by another vantage, or a person */
 };

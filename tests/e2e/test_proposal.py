@@ -3,6 +3,7 @@ their traffic to Consul on record."""
 import json
 import os
 import re
+import signal
 import time
 
 from lib.daemon import settle
@@ -152,6 +153,15 @@ def test_a_dead_redis_is_proposed_once_and_withdrawn(procs, consul):
     assert v.metric('pointsman_pair_proposed{pair="maindb"}') == 1
     assert v.metric('pointsman_pair_writable{pair="maindb",node="db4"}') == 0
     assert v.metric('pointsman_agents{state="alive"}') == 3
+
+    # After a reload it is still its own, and told already.
+    maker = next(v for v in site.vantages if v.node == p["proposed_by"])
+    maker.signal(signal.SIGHUP)
+    wait_for("taken up", lambda: any(
+        "proposed already" in line and line.rstrip().endswith("(proposed by %s)" % maker.node)
+        for line in maker.log().splitlines()), 15, 0.1)
+    settle(1.0)
+    assert len(site.hooks()) == 1, site.hooks()
 
     site.db3.start()
     wait_for("withdrawn", lambda: site.proposal() is None, 25, 0.1)
