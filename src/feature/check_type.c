@@ -28,9 +28,3 @@ check_type_find(const char *name)
 	}
 	return NULL;
 }
-
-const struct check_type *
-check_type_at(size_t i)
-{
-	return i < MEM_COUNT(types) ? types[i] : NULL;
-}

@@ -46,7 +46,5 @@ extern const struct check_type check_type_mysql, check_type_redis, check_type_tc
 
 /* NULL: no such type. */
 const struct check_type *check_type_find(const char *name);
-/* One after the other, for messages and completion: NULL at the end. */
-const struct check_type *check_type_at(size_t i);
 
 #endif
