@@ -20,7 +20,8 @@
  * may clear it); a cgroup each (systemd would have to delegate one, and not every host does).
  *
  * The supervisor shares nothing with us but a page for its report. It calls only what is allowed
- * after fork(2) in a process with threads: curl may have one.
+ * after fork(2) in a process with threads, for curl may have one, and malloc(3), which glibc keeps
+ * usable there.
  */
 #include "io/exec_spawn.h"
 
