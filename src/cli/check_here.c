@@ -63,6 +63,7 @@ resolve(struct run *run, struct client *client, const struct check_spec *s,
 		resolve_cancel(q);
 		return -1;
 	}
+	loop_turn(client->loop, 0); /* what has answered frees itself in the next turn */
 	run->is_done = false;
 	if (run->resolved.err.code == ERR_NONE) {
 		target->kind = CHECK_TARGET_ADDRESS;

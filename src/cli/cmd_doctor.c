@@ -96,8 +96,10 @@ print_head(const struct cli *cli, const struct preflight_facts *f)
 	const struct preflight_server *active = &f->servers[f->active],
 				      *standby = &f->servers[1 - f->active];
 
-	out_line(cli, "%s  %s %s  ==>  %s %s%s", f->pair, active->node, active->host, standby->node,
-	    standby->host, f->is_active_known ? "" : "  (the name does not say who is active)");
+	out_line(cli, "%s  %s%s%s  ==>  %s%s%s%s", f->pair, active->node,
+	    active->host[0] != '\0' ? " " : "", active->host, standby->node,
+	    standby->host[0] != '\0' ? " " : "", standby->host,
+	    f->is_active_known ? "" : "  (the name does not say who is active)");
 }
 
 static void

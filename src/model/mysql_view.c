@@ -298,6 +298,7 @@ read_restart(const struct rows *rows, struct server_view *v, struct mysql_extra 
 {
 	if (rows->row_count == 0)
 		return;
+	x->is_restart_known = true;
 	if (v->kind == SERVER_MARIADB)
 		read_restart_mariadb(rows, v, x);
 	else

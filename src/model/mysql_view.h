@@ -20,6 +20,7 @@ struct mysql_extra {
 	char longest_write[64];     /* how the statement begins */
 	bool is_semi_sync;          /* its commits wait for the other one, and have not given up */
 	uint64_t semi_sync_waiting; /* sessions that do just now */
+	bool is_restart_known;      /* it told something of its next start */
 	bool starts_writable;       /* at its next start, for certain; view.restart has the words */
 	bool starts_replicating;    /* by itself; MariaDB does not tell */
 };

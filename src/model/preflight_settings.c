@@ -247,6 +247,14 @@ preflight_rule_restart(const struct preflight_facts *f, struct preflight *out)
 
 		if (!preflight_is_reached(s, out))
 			continue;
+		if (!s->sql->extra.is_restart_known) {
+			preflight_say(out, PREFLIGHT_UNKNOWN,
+			    "not known: %s: it does not tell our account how it starts", s->node);
+			preflight_why(
+			    out, "after an emergency it may come back as a second writer");
+			preflight_do(out, "GRANT SELECT ON performance_schema.* to our account");
+			continue;
+		}
 		if (!s->sql->extra.starts_writable && !s->sql->extra.starts_replicating) {
 			preflight_say(out, PREFLIGHT_OK, "%s: %s", s->node,
 			    s->sql->view->restart[0] != '\0' ? s->sql->view->restart

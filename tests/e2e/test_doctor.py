@@ -162,7 +162,8 @@ def start_pair(procs, kind):
     pair.each_account("pointsman", PASSWORD, MYSQL_GRANTS if kind == "mysql9" else MARIADB_GRANTS)
     for server in servers:
         server.set_read_only(False)
-        server.sql("SET SESSION sql_log_bin = 0; GRANT SELECT ON mysql.* TO 'pointsman'@'%'")
+        server.sql("SET SESSION sql_log_bin = 0; GRANT SELECT ON mysql.* TO 'pointsman'@'%';"
+                   "GRANT SELECT ON performance_schema.* TO 'pointsman'@'%'")
     servers[1].set_read_only(True)
     servers[0].sql("CREATE DATABASE game; CREATE TABLE game.t (id INT PRIMARY KEY)")
     servers[1].wait_applied(servers[0])

@@ -49,6 +49,7 @@ make_sql(struct preflight_facts *f, size_t at, enum server_kind kind)
 	r->source_port = 3306;
 	snprintf(r->source_host, sizeof(r->source_host), "%s", other->host);
 	r->gtid_received = mem_strdup("");
+	q->extra.is_restart_known = true;
 	q->server_id = at + 1;
 	q->auto_increment = 2;
 	q->auto_offset = at + 1;
@@ -326,6 +327,10 @@ BREAK(writable_at_start)
 {
 	ACTIVE->extra.starts_writable = true;
 }
+BREAK(restart_denied)
+{
+	ACTIVE->extra.is_restart_known = false;
+}
 BREAK(replicates_at_start)
 {
 	ACTIVE->extra.starts_replicating = true;
@@ -472,6 +477,7 @@ static const struct {
 	{ "mysql", "super_read_only", PREFLIGHT_WARNING, "without super_read_only", no_super },
 	{ "mariadb", "restart", PREFLIGHT_WARNING, "db3, started anew", writable_at_start },
 	{ "mysql", "restart", PREFLIGHT_WARNING, "db3, started anew", replicates_at_start },
+	{ "mysql", "restart", PREFLIGHT_UNKNOWN, "db3: it does not tell", restart_denied },
 	{ "mariadb", "accounts", PREFLIGHT_WARNING, "shop@% (READ_ONLY ADMIN)", strong_account },
 	{ "mariadb", "accounts", PREFLIGHT_UNKNOWN, "denied", no_accounts },
 	{ "mariadb", "sessions", PREFLIGHT_REFUSED, "shop is there from 10.0.1.7", strong_session },
