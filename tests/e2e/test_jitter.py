@@ -28,6 +28,9 @@ DURATION = float(os.environ.get("JITTER_S") or soak(1800, 20))
 # The bound is one vantage's. What two of them say to each other goes through Consul, over the same
 # network: TCP sends again after 0.2, 0.6, 1.4 and 3 s.
 CONSUL_S = 3.0
+# And it is that of a vantage that does not doubt itself. In the short form, where TCP is slow beside our
+# window, a vantage in a burst mostly does: it waits longer, or is blind until the burst is over.
+BOUNDS = soak(1, 2)
 BURST_S = 8.0 * SPEED
 TIMING = {} if IS_SOAK else {
     "interval": "1500ms", "fast-interval": "350ms", "timeout": "1s", "window": "5s",
@@ -188,5 +191,5 @@ def test_no_false_alarm_and_a_true_one(procs):
     assert list(stage.api.list(stage.root + "proposals/")) == [stage.root + "proposals/maindb"]
     assert stage.api.list(stage.root + "names/") == stage.names
     for check, bound, seen_after, agreed, _ in rows:
-        assert seen_after <= bound, (check, bound, seen_after)
-        assert agreed <= bound + CONSUL_S, (check, bound, agreed)
+        assert seen_after <= bound * BOUNDS, (check, bound, seen_after)
+        assert agreed <= bound * BOUNDS + CONSUL_S, (check, bound, agreed)
