@@ -61,7 +61,10 @@ write_file(const char *dir, const char *name, const char *text)
 	free(path);
 }
 
-/* Consul merges the files of a directory in the order of their names. */
+/*
+ * Consul merges the files of a directory in the order of their names. It hangs up where a handshake
+ * takes more than 5 s, which under valgrind on a busy machine happens.
+ */
 static void
 write_config(struct consul_agent *a, const char *extra)
 {
@@ -71,6 +74,7 @@ write_config(struct consul_agent *a, const char *extra)
 	str_addf(&s,
 	    "{\"bind_addr\": \"127.0.0.1\", \"log_level\": \"info\", \"disable_update_check\": "
 	    "true,"
+	    " \"limits\": {\"https_handshake_timeout\": \"60s\"},"
 	    " \"performance\": {\"raft_multiplier\": 1}, \"ports\": {\"http\": %d, \"server\": %d,"
 	    " \"serf_lan\": %d, \"serf_wan\": %d, \"dns\": -1, \"grpc\": -1}}",
 	    a->http_port, server_child_port(), server_child_port(), server_child_port());

@@ -115,7 +115,7 @@ try(void)
 {
 	struct str problems = STR_INIT;
 	struct kv_config kv_config;
-	struct kv_waiter w = { .limit_ms = 5000 };
+	struct kv_waiter w = { .limit_ms = 30000 };
 	struct config *config;
 	struct err e = { 0 };
 
