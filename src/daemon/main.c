@@ -202,7 +202,8 @@ run(struct daemon *d, struct config *c)
 	signals[2] = loop_signal_new(d->loop, SIGHUP, reload, d);
 	d->sd = sdnotify_new(d->loop);
 	sdnotify_ready(d->sd);
-	log_info("pointsmand " PACKAGE_VERSION " serves %zu outputs", d->agent->output_count);
+	log_info("pointsmand " PACKAGE_VERSION " serves %zu output%s", d->agent->output_count,
+	    d->agent->output_count == 1 ? "" : "s");
 	loop_run(d->loop);
 	for (size_t i = 0; i < MEM_COUNT(signals); i++)
 		loop_signal_free(signals[i]);
