@@ -30,11 +30,11 @@ add_row(struct table *t, const json_t *row)
 	table_row(t, check_row_mark(row));
 	table_cell(t, "%s", SHOWN(json_get_string(row, "name", "?")));
 	table_cell(t, "%s", SHOWN(json_get_string(row, "type", "-")));
-	table_cell(t, "%s%s", json_get_string(row, "state", "unseen"),
-	    check_row_is_muted(row) ? ", muted" : "");
+	table_cell(t, "%s", json_get_string(row, "state", "unseen"));
 	table_cell(t, "%s", json_get_string(row, "class", "-"));
 	table_cell(t, "%s", check_row_age(age, sizeof(age), row));
-	table_cell(t, "%s", SHOWN(json_get_string(row, "verdict", "-")));
+	table_cell(t, "%s%s", check_row_is_muted(row) ? "muted, " : "",
+	    SHOWN(json_get_string(row, "verdict", "-")));
 }
 
 static void
