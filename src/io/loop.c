@@ -77,6 +77,11 @@ loop_free(struct loop *l)
 {
 	if (l == NULL)
 		return;
+	/*
+	 * libevent puts things off, too: evdns' answer to a query that was cancelled is only freed by
+	 * being given, and it still points at what waits below.
+	 */
+	event_base_loop(l->base, EVLOOP_NONBLOCK);
 	while (l->pending != NULL)
 		deferred_run(l->pending);
 	event_base_free(l->base);
