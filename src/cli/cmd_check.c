@@ -19,6 +19,7 @@
 #include "cli/view.h"
 #include "feature/health.h"
 #include "feature/store_disk.h"
+#include "model/check_spec.h"
 #include "model/perfdata.h"
 #include "model/target.h"
 
@@ -52,13 +53,11 @@ report_unknown(const struct checking *c, const char *name)
 }
 
 static const struct check_spec *
-find(const struct config *c, const char *name)
+find_spec(const struct checking *c, const char *name)
 {
-	for (size_t i = 0; i < c->check_count; i++) {
-		if (strcmp(c->checks[i].name, name) == 0)
-			return &c->checks[i];
-	}
-	return NULL;
+	const struct config *config = c->client.config;
+
+	return check_spec_find(config->checks, config->check_count, name);
 }
 
 /* The names, unless the target is an address: then nobody has to be asked. */
@@ -199,7 +198,7 @@ run_as_plugin(struct checking *c, const char *name)
 	if (c->client.kv == NULL)
 		check_result_set(
 		    r, CHECK_UNKNOWN, "the configuration cannot be used: pointsman config check");
-	else if ((c->spec = find(c->client.config, name)) == NULL)
+	else if ((c->spec = find_spec(c, name)) == NULL)
 		check_result_set(r, CHECK_UNKNOWN, "there is no such check in the configuration");
 	else if (check_here_run(&c->here, &c->client, c->spec, load_map(c), &e) != 0)
 		check_result_set(r, CHECK_UNKNOWN, "%s", e.text);
@@ -213,7 +212,7 @@ look(struct checking *c, const char *name)
 {
 	struct err e;
 
-	c->spec = find(c->client.config, name);
+	c->spec = find_spec(c, name);
 	if (option_is_set(c->cli, "explain"))
 		return check_explain(c->cli, &c->client, name, c->spec);
 	if (c->spec == NULL)

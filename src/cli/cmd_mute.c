@@ -17,6 +17,7 @@
 #include "cli/report.h"
 #include "feature/health.h"
 #include "feature/pair_role.h"
+#include "model/check_spec.h"
 
 #define MUTE_MAX_MS (7LL * 24 * 3600 * 1000) /* longer is not a mute but a check to be removed */
 
@@ -35,13 +36,8 @@ is_in_config(const struct muting *m)
 {
 	const struct config *c = m->client.config;
 
-	if (pair_find(c, m->name) != NULL)
-		return true;
-	for (size_t i = 0; i < c->check_count; i++) {
-		if (strcmp(c->checks[i].name, m->name) == 0)
-			return true;
-	}
-	return false;
+	return pair_find(c, m->name) != NULL ||
+	       check_spec_find(c->checks, c->check_count, m->name) != NULL;
 }
 
 static enum exit_code

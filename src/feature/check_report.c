@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "model/check_spec.h"
 
 static json_t *
 vantage_to_json(const struct health_board *b, const struct health_entry *e)
@@ -84,16 +85,6 @@ check_report(const struct health_board *b, const char *name, const struct check_
 	return row;
 }
 
-static bool
-is_configured(const char *name, const struct check_spec *specs, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(specs[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 json_t *
 check_report_all(const struct health_board *b, const struct check_spec *specs, size_t count)
 {
@@ -110,7 +101,7 @@ check_report_all(const struct health_board *b, const struct check_spec *specs, s
 		    strcmp(e->key.check, last) == 0)
 			continue;
 		last = e->key.check;
-		if (!is_configured(last, specs, count))
+		if (check_spec_find(specs, count, last) == NULL)
 			json_array_append_new(list, check_report(b, last, NULL, NULL, NULL));
 	}
 	return list;

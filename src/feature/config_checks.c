@@ -9,6 +9,7 @@
 #include "feature/check_type.h"
 #include "feature/config_load.h"
 #include "feature/credentials.h"
+#include "model/check_spec.h"
 #include "model/target.h"
 
 /* type stands among types, "sql mysql". */
@@ -93,28 +94,12 @@ check_check(struct config_loader *l, const struct conf_entry *block, struct chec
 
 /* --- pairs --------------------------------------------------------------------------------------- */
 
-static char **
-copy_list(char *const *list)
-{
-	size_t count = 0;
-	char **out;
-
-	while (list != NULL && list[count] != NULL)
-		count++;
-	if (count == 0)
-		return NULL;
-	out = mem_array(count + 1, sizeof(out[0]));
-	for (size_t i = 0; i < count; i++)
-		out[i] = mem_strdup(list[i]);
-	return out;
-}
-
 /* {"status", "{node}"} with the server's name in it; {address} is the check's own to fill. */
 static char **
 argv_for_node(char *const *argv, const char *node)
 {
 	static const char mark[] = "{node}";
-	char **out = copy_list(argv);
+	char **out = check_spec_copy_list(argv);
 
 	for (char **arg = out; arg != NULL && *arg != NULL; arg++) {
 		struct str text = STR_INIT;
@@ -153,7 +138,7 @@ add_pair_check(struct config *c, const struct config_pair *p, const char *node)
 		.port = p->port,
 		.credentials = copy_or_null(p->credentials),
 		.command = is_daemon ? argv_for_node(p->status, node) : NULL,
-		.sentinels = copy_list(p->sentinels),
+		.sentinels = check_spec_copy_list(p->sentinels),
 		.sentinel_master = copy_or_null(p->sentinel_master),
 		.is_tls = p->is_tls,
 		.max_lag_ms = is_daemon ? 0 : p->max_lag_ms,

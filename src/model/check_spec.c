@@ -55,8 +55,8 @@ list_len(char *const *list)
 	return n;
 }
 
-static char **
-list_copy(char *const *list)
+char **
+check_spec_copy_list(char *const *list)
 {
 	size_t n;
 	char **out;
@@ -114,7 +114,7 @@ check_spec_copy(struct check_spec *to, const struct check_spec *from)
 		*text_at(to, i) = text != NULL ? mem_strdup(text) : NULL;
 	}
 	for (size_t i = 0; i < MEM_COUNT(lists); i++)
-		*list_at(to, i) = list_copy(*list_at(from, i));
+		*list_at(to, i) = check_spec_copy_list(*list_at(from, i));
 }
 
 bool
@@ -147,4 +147,14 @@ check_spec_clear(struct check_spec *s)
 		free(list);
 	}
 	*s = (struct check_spec){ 0 };
+}
+
+const struct check_spec *
+check_spec_find(const struct check_spec *specs, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(specs[i].name, name) == 0)
+			return &specs[i];
+	}
+	return NULL;
 }
