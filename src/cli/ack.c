@@ -12,11 +12,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/cli.h"
-#include "cli/fleet.h"
-#include "cli/interrupt.h"
+#include "operate/fleet.h"
+#include "operate/interrupt.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 
 #define LOOK_MS 1000 /* a read blocks for so long at most, so that the progress is drawn */
 

@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/interrupt.h"
+#include "operate/interrupt.h"
 #include "cli/report.h"
 
 #define ANSWER_MAX 300 /* more than the longest name */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "cli/view.h"
+#include "operate/view.h"
 
 void
 bell_write(struct client *client, const struct view *v, const struct kv_op *op,

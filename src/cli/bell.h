@@ -2,7 +2,7 @@
 #ifndef CLI_BELL_H
 #define CLI_BELL_H
 
-#include "cli/client.h"
+#include "operate/client.h"
 
 struct view;
 

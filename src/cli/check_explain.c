@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "cli/check_rows.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/health_view.h"
 #include "cli/local.h"
 #include "cli/output.h"

@@ -14,11 +14,12 @@
 #include "cli/ask.h"
 #include "cli/bell.h"
 #include "cli/cli.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/view.h"
+#include "cli/view_report.h"
 
 #define DIGEST_PREFIX "sha256:"
 #define PREFIX_MIN 4     /* digits: fewer are a slip */

@@ -3,10 +3,10 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 
 /* "served", or the state of the output that is worst off. */
 static const char *

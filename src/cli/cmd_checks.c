@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/check_rows.h"
 #include "cli/health_view.h"

@@ -12,12 +12,12 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/view.h"
+#include "operate/view.h"
 
 #define COMPLETION_LIMIT_MS 1000
 

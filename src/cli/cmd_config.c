@@ -14,7 +14,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "feature/template.h"
 
 /* The template as pointsmand will read it: parsed, and every name in it known. */

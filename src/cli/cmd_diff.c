@@ -16,8 +16,8 @@
 #include "cli/local.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
-#include "cli/view.h"
+#include "cli/client_report.h"
+#include "operate/view.h"
 
 /* One side: what it is called, and its text. */
 struct side {

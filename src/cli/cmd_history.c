@@ -16,7 +16,7 @@
 #include "cli/line_diff.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "feature/record.h"
 #include "model/proof.h"
 

@@ -12,10 +12,11 @@
 #include "cli/ask.h"
 #include "cli/bell.h"
 #include "cli/cli.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/view.h"
+#include "cli/view_report.h"
 
 struct holding {
 	struct cli *cli;

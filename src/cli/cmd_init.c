@@ -14,8 +14,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
-#include "cli/view.h"
+#include "cli/client_report.h"
+#include "operate/view.h"
 
 struct finding {
 	const char *what;

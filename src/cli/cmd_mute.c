@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/health_view.h"
 #include "cli/near.h"

@@ -9,12 +9,12 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 #include "cli/near.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
-#include "cli/view.h"
+#include "cli/client_report.h"
+#include "cli/view_report.h"
 
 struct names {
 	struct client client;

@@ -7,11 +7,11 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/view.h"
+#include "operate/view.h"
 #include "feature/config.h"
 
 struct nodes {

@@ -19,8 +19,8 @@
 #include "cli/near.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/client.h"
-#include "cli/view.h"
+#include "cli/client_report.h"
+#include "cli/view_report.h"
 
 struct flip {
 	struct cli *cli;

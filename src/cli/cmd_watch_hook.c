@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "cli/client.h"
+#include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "cli/client.h"
+#include "operate/client.h"
 #include "feature/health.h"
 
 struct health_board *

@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/interrupt.h"
-#include "cli/client.h"
+#include "operate/interrupt.h"
+#include "operate/client.h"
 #include "io/http.h"
 #include "io/loop.h"
 

@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/interrupt.h"
+#include "operate/interrupt.h"
 
 /* A full disk behind `pointsman … > file` is a failure; a reader that went away is not news. */
 static enum exit_code

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/client.h"
+#include "operate/client.h"
 #include "cli/report.h"
 #include "cli/trouble.h"
 #include "model/name.h"

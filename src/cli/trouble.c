@@ -10,9 +10,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 #include "cli/report.h"
-#include "cli/view.h"
+#include "operate/view.h"
 
 #define REJECTED_SHOWN 10 /* of a prefix full of noise the first are enough */
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 
 #define SESSION "0f1e2d3c-4b5a-4697-8887-a6b5c4d3e2f1"
 #define OUTPUT(generation, served, error) \

@@ -4,7 +4,7 @@
  * outside of the loop. A second Ctrl-C ends the program at once, for those who cannot wait for the end
  * of a wait.
  */
-#include "cli/interrupt.h"
+#include "operate/interrupt.h"
 
 #include <signal.h>
 #include <stddef.h>

@@ -2,15 +2,15 @@
  * gather.c: what the KV and the agents say. A KV that does not answer is no reason to say nothing: the
  * servers are found by the names that the agent of this host kept, and looked at all the same.
  */
-#include "cli/gather.h"
+#include "operate/gather.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/client.h"
-#include "cli/gather_impl.h"
+#include "operate/client.h"
+#include "operate/gather_impl.h"
 #include "feature/pair_role.h"
 #include "feature/store_disk.h"
 #include "io/endpoint.h"

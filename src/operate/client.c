@@ -1,52 +1,25 @@
 /*
- * client.c: opens what every command needs. A write is not believed but read back: of 2,479 writes
+ * client.c: opens what every command needs of the KV. A write is not believed but read back: of 2,479 writes
  * that Consul answered with an error 46 had been committed (facts/consul.md), and a person who is told
  * "failed" would do the wrong thing next.
  */
-#include "cli/client.h"
+#include "operate/client.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "cli/cli.h"
-#include "cli/interrupt.h"
-#include "cli/report.h"
 #include "io/loop.h"
+#include "operate/interrupt.h"
 
 #define READ_BACK_PAUSE_MS 500 /* between looks: an election takes some seconds */
 
-enum exit_code
-client_load_config(const struct cli *cli, struct config **out)
-{
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-	struct str problems = STR_INIT;
-	struct err e;
-	const char *line;
-
-	if ((*out = config_load(cli->config_path, &problems, &e)) != NULL) {
-		str_clear(&problems);
-		return EXIT_DONE;
-	}
-	report_fact(&r, "the configuration is wrong: %s", e.text);
-	for (line = str_text(&problems); *line != '\0';) {
-		size_t len = strcspn(line, "\n");
-
-		report_why(&r, "%.*s", (int)len, line);
-		line += len + (line[len] == '\n');
-	}
-	str_clear(&problems);
-	report_do(&r, "mend the file, then: pointsman config check");
-	return report_send(&r, cli, EXIT_USAGE);
-}
-
-/* With a configuration: everything else. */
-static int
-connect_kv(struct client *client, struct err *e)
+int
+client_connect(struct client *client, struct config *config, struct err *e)
 {
 	struct kv_config kv;
 
+	memset(client, 0, sizeof(*client));
+	client->config = config;
 	client->loop = loop_new();
 	config_kv(client->config, &kv);
 	if ((client->kv = kv_new(client->loop, &kv, e)) == NULL)
@@ -58,30 +31,6 @@ connect_kv(struct client *client, struct err *e)
 		.is_canceled = interrupt_is_pending,
 	};
 	return 0;
-}
-
-enum exit_code
-client_open(struct client *client, const struct cli *cli)
-{
-	enum exit_code code;
-	struct err e;
-
-	memset(client, 0, sizeof(*client));
-	if ((code = client_load_config(cli, &client->config)) != EXIT_DONE)
-		return code;
-	return connect_kv(client, &e) == 0 ? EXIT_DONE
-					   : client_report_err(client, cli, &e, "opening the KV");
-}
-
-int
-client_open_quietly(struct client *client, const struct cli *cli)
-{
-	struct str problems = STR_INIT;
-
-	memset(client, 0, sizeof(*client));
-	client->config = config_load(cli->config_path, &problems, NULL);
-	str_clear(&problems);
-	return client->config != NULL ? connect_kv(client, NULL) : -1;
 }
 
 void
@@ -179,35 +128,4 @@ client_write(struct client *client, const struct kv_op *ops, size_t count, struc
 		out->state = WRITE_UNKNOWN;
 	else
 		out->state = out->index == last->index ? WRITE_NOT_DONE : WRITE_CONFLICT;
-}
-
-enum exit_code
-client_report_write(const struct client *client, const struct cli *cli,
-    const struct write_result *w, const char *what)
-{
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-
-	switch (w->state) {
-	case WRITE_DONE:
-		return EXIT_DONE;
-	case WRITE_CONFLICT:
-		report_fact(&r, "%s: not written, somebody else changed it at this moment", what);
-		report_why(&r, "two people may be at work on the same thing");
-		report_do(&r, "look what is there now, then again: pointsman names");
-		return report_send(&r, cli, EXIT_REFUSED);
-	case WRITE_NOT_DONE:
-		if (w->err.code != ERR_UNKNOWN)
-			return client_report_err(client, cli, &w->err, what);
-		report_fact(&r, "%s: not committed: %s", what, w->err.text);
-		report_why(&r, "it was read back from the leader, and everything is as it was");
-		report_do(&r, "the same command again");
-		return report_send(&r, cli, EXIT_UNREACHABLE);
-	case WRITE_UNKNOWN:
-	default:
-		report_fact(
-		    &r, "%s: it is not known whether this was written: %s", what, w->err.text);
-		report_why(&r, "Consul took the write and never answered, nor can it be read now");
-		report_do(&r, "as soon as it answers, look before you repeat it: pointsman names");
-		return report_send(&r, cli, EXIT_NEEDS_YOU);
-	}
 }

@@ -1,8 +1,8 @@
 /* gather_impl.h: for the gather_*.c: each kind of pair. f->servers have their nodes. */
-#ifndef CLI_GATHER_IMPL_H
-#define CLI_GATHER_IMPL_H
+#ifndef OPERATE_GATHER_IMPL_H
+#define OPERATE_GATHER_IMPL_H
 
-#include "cli/gather.h"
+#include "operate/gather.h"
 
 /* The check that the pair has of this server. */
 const struct check_spec *gather_spec(

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/check_here.h"
-#include "cli/client.h"
-#include "cli/gather_impl.h"
-#include "cli/interrupt.h"
+#include "operate/check_here.h"
+#include "operate/client.h"
+#include "operate/gather_impl.h"
+#include "operate/interrupt.h"
 #include "feature/check_net.h"
 #include "feature/check_target.h"
 #include "feature/credentials.h"

@@ -2,19 +2,17 @@
  * view.h: the names as the KV has them at one moment, resolved and judged by the same code as in the
  * agents (model/name_map.h), but without anything remembered: what a fresh agent would make of them.
  */
-#ifndef CLI_VIEW_H
-#define CLI_VIEW_H
+#ifndef OPERATE_VIEW_H
+#define OPERATE_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cli/exit_code.h"
 #include "feature/canary.h"
 #include "feature/hold.h"
 #include "model/name_map.h"
 
-struct cli;
 struct client;
 
 struct view {
@@ -41,15 +39,5 @@ bool view_name_of(const struct client *client, const struct kv_entry *entry, cha
 
 /* The holds alone: one consistent read. */
 int view_load_holds(struct hold_set *out, struct client *client, struct err *e);
-
-/*
- * Refuses what a hold forbids: EXIT_REFUSED with who holds it, since when and why, or EXIT_DONE when
- * name (NULL: everything) is free. Reads the holds.
- */
-enum exit_code view_refuse_held(struct client *client, const struct cli *cli, const char *name);
-
-/* Says that there is no such name, and which is most like it; returns code. */
-enum exit_code view_report_unknown_name(
-    const struct view *v, const struct cli *cli, const char *name, enum exit_code code);
 
 #endif

@@ -4,12 +4,12 @@
  *
  * Each wait has a limit, and Ctrl-C ends it.
  */
-#ifndef CLI_GATHER_H
-#define CLI_GATHER_H
+#ifndef OPERATE_GATHER_H
+#define OPERATE_GATHER_H
 
 #include "base/err.h"
-#include "cli/fleet.h"
-#include "cli/view.h"
+#include "operate/fleet.h"
+#include "operate/view.h"
 #include "feature/config.h"
 #include "model/preflight.h"
 

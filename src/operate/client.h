@@ -1,17 +1,16 @@
 /*
- * client.h: the configuration and the KV for one run of a command, and writes that are verified.
+ * client.h: the configuration and the KV for one run of a command, and writes that are verified. What
+ * goes wrong is told by cli/client_report.h.
  */
-#ifndef CLI_CLIENT_H
-#define CLI_CLIENT_H
+#ifndef OPERATE_CLIENT_H
+#define OPERATE_CLIENT_H
 
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cli/exit_code.h"
 #include "feature/config.h"
 #include "io/kv_wait.h"
 
-struct cli;
 struct loop;
 
 #define CLIENT_LIMIT_MS 10000 /* for each call: Consul holds a request about 7 s without a leader */
@@ -23,24 +22,12 @@ struct client {
 	struct kv_waiter wait;
 };
 
-/* The configuration alone; all its problems are reported. */
-enum exit_code client_load_config(const struct cli *cli, struct config **out);
-
-/* Connects to nothing yet. Not EXIT_DONE: reported; close it anyway. */
-enum exit_code client_open(struct client *client, const struct cli *cli);
-/* The same without a word to the operator: 0 or -1. */
-int client_open_quietly(struct client *client, const struct cli *cli);
-void client_close(struct client *client);
-
 /*
- * An error of the KV on its way to the operator: what was being tried ("reading the names"), the
- * error, why it matters and what to do about this kind of error, which comes from a table.
+ * Takes config (also when it fails) and makes ready to talk to its KV; connects to nothing yet. 0, or -1.
+ * client_close() in either case.
  */
-enum exit_code client_report_err(
-    const struct client *client, const struct cli *cli, const struct err *e, const char *what);
-
-/* What to do about such an error, for those who tell it in words of their own; NULL: nothing. */
-const char *client_advise(const struct client *client, const struct err *e);
+int client_connect(struct client *client, struct config *config, struct err *e);
+void client_close(struct client *client);
 
 /* Waits while the loop runs: -1 when it was interrupted. */
 int client_sleep(struct client *client, int64_t ms);
@@ -67,9 +54,5 @@ struct write_result {
  */
 void client_write(
     struct client *client, const struct kv_op *ops, size_t count, struct write_result *out);
-
-/* Reports every state but WRITE_DONE; what is "maindb = db4". */
-enum exit_code client_report_write(const struct client *client, const struct cli *cli,
-    const struct write_result *w, const char *what);
 
 #endif

@@ -6,7 +6,7 @@
  * ahead of the flip that got 13. A record is written after what it tells, so in one history its own
  * modify_index is above its generation; one that is not tells of another history and serves nothing.
  */
-#include "cli/fleet.h"
+#include "operate/fleet.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/client.h"
+#include "operate/client.h"
 
 static char *
 printable(const char *text)

@@ -2,8 +2,8 @@
  * fleet.h: the agents as they describe themselves under agents/. Their records are foreign text like
  * any other key: what is shown went through str_add_printable, what is missing is 0 or "".
  */
-#ifndef CLI_FLEET_H
-#define CLI_FLEET_H
+#ifndef OPERATE_FLEET_H
+#define OPERATE_FLEET_H
 
 #include <jansson.h>
 #include <stdbool.h>

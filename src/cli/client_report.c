@@ -1,14 +1,17 @@
 /*
- * client_err.c: what an operator can do about each kind of error of the KV at 3 a.m. The error's text
+ * client_report.c: what an operator can do about each kind of error of the KV at 3 a.m. The error's text
  * says what happened; these tables say why it matters and what to type. Consul and a file fail in
  * different ways, so each has its own.
  */
-#include <stddef.h>
+#include "cli/client_report.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/report.h"
+#include "operate/client.h"
 
 #define AGENTS_GO_ON "agents go on serving what they have"
 
@@ -108,4 +111,89 @@ client_report_err(
 	if (a->todo != NULL)
 		report_do(&r, "%s", a->todo);
 	return report_send(&r, cli, a->exit);
+}
+
+/* --- opening ------------------------------------------------------------------------------------- */
+
+enum exit_code
+client_load_config(const struct cli *cli, struct config **out)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	struct str problems = STR_INIT;
+	struct err e;
+	const char *line;
+
+	if ((*out = config_load(cli->config_path, &problems, &e)) != NULL) {
+		str_clear(&problems);
+		return EXIT_DONE;
+	}
+	report_fact(&r, "the configuration is wrong: %s", e.text);
+	for (line = str_text(&problems); *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		report_why(&r, "%.*s", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	str_clear(&problems);
+	report_do(&r, "mend the file, then: pointsman config check");
+	return report_send(&r, cli, EXIT_USAGE);
+}
+
+enum exit_code
+client_open(struct client *client, const struct cli *cli)
+{
+	struct config *config;
+	enum exit_code code;
+	struct err e;
+
+	memset(client, 0, sizeof(*client));
+	if ((code = client_load_config(cli, &config)) != EXIT_DONE)
+		return code;
+	return client_connect(client, config, &e) == 0
+		   ? EXIT_DONE
+		   : client_report_err(client, cli, &e, "opening the KV");
+}
+
+int
+client_open_quietly(struct client *client, const struct cli *cli)
+{
+	struct str problems = STR_INIT;
+	struct config *config = config_load(cli->config_path, &problems, NULL);
+
+	memset(client, 0, sizeof(*client));
+	str_clear(&problems);
+	return config != NULL ? client_connect(client, config, NULL) : -1;
+}
+
+/* --- writes -------------------------------------------------------------------------------------- */
+
+enum exit_code
+client_report_write(const struct client *client, const struct cli *cli,
+    const struct write_result *w, const char *what)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	switch (w->state) {
+	case WRITE_DONE:
+		return EXIT_DONE;
+	case WRITE_CONFLICT:
+		report_fact(&r, "%s: not written, somebody else changed it at this moment", what);
+		report_why(&r, "two people may be at work on the same thing");
+		report_do(&r, "look what is there now, then again: pointsman names");
+		return report_send(&r, cli, EXIT_REFUSED);
+	case WRITE_NOT_DONE:
+		if (w->err.code != ERR_UNKNOWN)
+			return client_report_err(client, cli, &w->err, what);
+		report_fact(&r, "%s: not committed: %s", what, w->err.text);
+		report_why(&r, "it was read back from the leader, and everything is as it was");
+		report_do(&r, "the same command again");
+		return report_send(&r, cli, EXIT_UNREACHABLE);
+	case WRITE_UNKNOWN:
+	default:
+		report_fact(
+		    &r, "%s: it is not known whether this was written: %s", what, w->err.text);
+		report_why(&r, "Consul took the write and never answered, nor can it be read now");
+		report_do(&r, "as soon as it answers, look before you repeat it: pointsman names");
+		return report_send(&r, cli, EXIT_NEEDS_YOU);
+	}
 }

@@ -2,8 +2,8 @@
  * check_here.h: one run of a check on this host and now, by the same code as in the agents, for those
  * who want to see for themselves.
  */
-#ifndef CLI_CHECK_HERE_H
-#define CLI_CHECK_HERE_H
+#ifndef OPERATE_CHECK_HERE_H
+#define OPERATE_CHECK_HERE_H
 
 #include "base/err.h"
 #include "io/endpoint.h"

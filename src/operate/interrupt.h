@@ -2,8 +2,8 @@
  * interrupt.h: Ctrl-C, SIGTERM and a lost terminal, as a flag that every wait looks at: a command ends
  * at a place where it can say what it left behind.
  */
-#ifndef CLI_INTERRUPT_H
-#define CLI_INTERRUPT_H
+#ifndef OPERATE_INTERRUPT_H
+#define OPERATE_INTERRUPT_H
 
 #include <stdbool.h>
 

@@ -2,14 +2,14 @@
  * check_here.c: finds the target as the agents do, and runs the loop until the probe has answered. The
  * probe keeps its own limit; nothing here waits without one.
  */
-#include "cli/check_here.h"
+#include "operate/check_here.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/client.h"
-#include "cli/interrupt.h"
+#include "operate/client.h"
+#include "operate/interrupt.h"
 #include "feature/check_target.h"
 #include "feature/check_type.h"
 #include "feature/pair_role.h"
