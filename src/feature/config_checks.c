@@ -149,6 +149,8 @@ check_pair_keys(
 		{ "status", "daemon", "daemon" },
 		{ "start", "daemon", "daemon" },
 		{ "stop", "daemon", "daemon" },
+		{ "command-timeout", "daemon", "" },
+		{ "fence-command", "mysql redis", "" },
 	};
 	bool is_good = true;
 
