@@ -117,7 +117,8 @@ took_ms(const struct op_live *l, const struct op *op, size_t step, enum op_momen
 }
 
 static void
-add_note(struct str *out, const struct op *op, size_t step, enum op_moment m)
+add_note(
+    const struct op_live *l, struct str *out, const struct op *op, size_t step, enum op_moment m)
 {
 	const char *note = op->journal->steps[step].note;
 
@@ -125,7 +126,7 @@ add_note(struct str *out, const struct op *op, size_t step, enum op_moment m)
 		return;
 	if (m == OP_STEP_SKIPPED)
 		str_adds(out, "was so already");
-	if (m == OP_STEP_FAILED)
+	if (m == OP_STEP_FAILED && l->cli->is_terminal)
 		str_adds(out, "failed");
 	if (note[0] != '\0')
 		str_addf(out, "%s%s", out->len > 0 ? ": " : "", note);
@@ -152,7 +153,7 @@ add_row(struct op_live *l, const struct op *op, size_t step, enum op_moment m)
 	} else {
 		op_add_title(op, step, &title);
 	}
-	add_note(&note, op, step, m);
+	add_note(l, &note, op, step, m);
 	out_add_mark(&s, l->cli, mark);
 	str_addf(&s, "%2zu ", step + 1);
 	op_text_add_cell(&s, str_text(&title), title_columns);
@@ -221,7 +222,7 @@ step_moment(const struct op *op, size_t step, enum op_moment m, void *arg)
 	if (l->cli->is_terminal) {
 		add_row(l, op, step, m);
 	} else {
-		add_note(&note, op, step, m);
+		add_note(l, &note, op, step, m);
 		add_stamped(l, op, step, moments[m].word, took_ms(l, op, step, m), str_text(&note));
 	}
 	l->begun_us = 0;

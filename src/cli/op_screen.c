@@ -27,7 +27,7 @@
 /* --- the table -------------------------------------------------------------------------------------- */
 
 #define NUMBER_COLUMNS 3
-#define TIME_COLUMNS 8
+#define TIME_COLUMNS 7
 #define UNDO_MIN 16 /* with less there is no column for it, but a line below */
 
 struct columns {
@@ -37,7 +37,7 @@ struct columns {
 static struct columns
 make_columns(const struct cli *cli)
 {
-	struct columns c = { .undo = 24 };
+	struct columns c = { .undo = 21 };
 
 	c.title = cli->width - NUMBER_COLUMNS - 1 - 2 * TIME_COLUMNS - 3 - c.undo;
 	if (c.title < 2 * UNDO_MIN) {
@@ -47,16 +47,20 @@ make_columns(const struct cli *cli)
 	return c;
 }
 
-/* Takes one line out of text, which is wrapped already; "" behind its end. */
-static const char *
-take_line(const char **text, struct str *out)
+/* Takes one line out of text, which is wrapped already, but for words that are longer; "" behind its end. */
+static void
+take_line(const char **text, int width, struct str *out)
 {
-	size_t len = strcspn(*text, "\n");
+	int used = 0;
 
 	str_reset(out);
-	str_add(out, *text, len);
-	*text += len + ((*text)[len] == '\n');
-	return str_text(out);
+	for (; **text != '\0' && **text != '\n'; (*text)++) {
+		used += ((unsigned char)**text & 0xc0) != 0x80;
+		if (used > width)
+			return;
+		str_addc(out, **text);
+	}
+	*text += **text == '\n';
 }
 
 static void
@@ -78,8 +82,8 @@ print_step(const struct cli *cli, const struct columns *c, const struct op *op, 
 	u = str_text(&undos);
 	for (bool is_first = true; is_first || *t != '\0' || *u != '\0'; is_first = false) {
 		str_reset(&line);
-		take_line(&t, &one);
-		take_line(&u, &other);
+		take_line(&t, c->title, &one);
+		take_line(&u, c->undo, &other);
 		if (is_first)
 			str_addf(&line, "%*zu %-*s%*s%*s", NUMBER_COLUMNS, i + 1, c->title,
 			    str_text(&one), TIME_COLUMNS, expect, TIME_COLUMNS, limit);
@@ -167,6 +171,17 @@ read_felt(const struct op *op, double out[FELT_MAX])
 	return count;
 }
 
+#define GLUE '\x01' /* a blank at which no line is broken */
+
+/* "13 ms" stays together. */
+static char *
+glued(char *text)
+{
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == ' ' ? GLUE : *p;
+	return text;
+}
+
 /* Pools that stay behind notice when their sessions are ended. */
 static void
 add_felt(const struct op *op, size_t from, struct str *out)
@@ -180,7 +195,7 @@ add_felt(const struct op *op, size_t from, struct str *out)
 		return;
 	for (size_t i = from - 1; i < until; i++)
 		total += op->expect_ms[i];
-	str_addf(out, "; a pool notices until %zu, about %s", until, op_text_ms(ms, total));
+	str_addf(out, "; a pool notices until %zu, about %s", until, glued(op_text_ms(ms, total)));
 	if (op->client == NULL || (count = read_felt(op, felt)) == 0)
 		return;
 	str_addf(out, " (last %s:", count == 1 ? "time" : count == 2 ? "two" : "three");
@@ -194,12 +209,12 @@ print_meaning(const struct cli *cli, const struct op *op)
 {
 	size_t from = number_of(op, STEP_BLOCKS), to = number_of(op, STEP_RESTORES);
 	size_t no_return = number_of(op, STEP_NO_RETURN);
-	struct str s = STR_INIT;
+	struct str s = STR_INIT, out = STR_INIT;
 	char ms[OP_MS_SIZE];
 
 	if (from > 0 && to > 0) {
 		str_addf(&s, "Writes are refused from %zu to %zu, about %s", from, to,
-		    op_text_ms(ms, op_expected_refused_ms(op)));
+		    glued(op_text_ms(ms, op_expected_refused_ms(op))));
 		add_felt(op, from, &s);
 		str_adds(&s, ". ");
 	}
@@ -207,7 +222,11 @@ print_meaning(const struct cli *cli, const struct op *op)
 		str_addf(&s, "Until %zu, failure or Ctrl-C undoes it all.", no_return);
 	else
 		str_adds(&s, "Failure or Ctrl-C undoes it all.");
-	out_line(cli, "%s", str_text(&s));
+	wrap_add(&out, cli->width, "", "", str_text(&s));
+	for (size_t i = 0; i < out.len; i++)
+		out.data[i] = out.data[i] == GLUE ? ' ' : out.data[i];
+	out_text(str_text(&out));
+	str_clear(&out);
 	str_clear(&s);
 }
 
@@ -300,6 +319,8 @@ plan_to_json(const struct op *op, const struct preflight *p, const char *plan_id
 	    "refused_ms", json_number(op_expected_refused_ms(op)));
 }
 
+#define NOT_YET "Nothing has been changed. Run it:"
+
 void
 op_screen_plan(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
     const struct preflight *p, const char *plan_id)
@@ -315,8 +336,12 @@ op_screen_plan(const struct cli *cli, const struct op *op, const struct prefligh
 	print_table(cli, op);
 	print_meaning(cli, op);
 	op_text_add_command(&command, op->journal);
-	out_line(
-	    cli, "Nothing has been changed. Run it:   %s --plan %s", str_text(&command), plan_id);
+	str_addf(&command, " --plan %s", plan_id);
+	/* To be copied: not broken. */
+	if (strlen(NOT_YET) + 1 + command.len <= (size_t)cli->width)
+		out_line(cli, "%s %s", NOT_YET, str_text(&command));
+	else
+		out_line(cli, "%s\n%s", NOT_YET, str_text(&command));
 	str_clear(&command);
 }
 

@@ -3,7 +3,8 @@
  * later what the operator saw at its end.
  *
  * The bars share one linear scale, from the first step that began to the last that ended: what ran while
- * what else waited can be seen, and no step is drawn longer than it was. The shortest is one column.
+ * what else waited can be seen, and no step is drawn longer than it was. The shortest is one column. One
+ * that took longer than twice all others is drawn as long as those, with a gap (~): else nobody would see them.
  */
 #include "cli/op_text.h"
 
@@ -114,22 +115,6 @@ op_text_add_command(struct str *out, const struct journal *j)
 
 /* --- where it is ------------------------------------------------------------------------------------ */
 
-bool
-op_text_is_past_return(const struct journal *j)
-{
-	const struct op_table *t = op_table_find(j->kind, j->pair_kind);
-
-	for (const struct step *s = t != NULL ? t->steps : NULL; s != NULL && s->name != NULL;
-	     s++) {
-		const struct journal_step *at = journal_find(j, s->name);
-
-		if ((s->flags & STEP_NO_RETURN) != 0 && at != NULL && at->state != STEP_WAITING &&
-		    at->state != STEP_UNDONE)
-			return true;
-	}
-	return false;
-}
-
 /* "fence, catch-up": those that are so; false: there are none. */
 static bool
 add_names(struct str *out, const struct journal *j, bool (*is_meant)(const struct journal_step *s))
@@ -155,23 +140,58 @@ is_undone(const struct journal_step *s)
 	return s->state == STEP_UNDONE;
 }
 
-static bool
-is_done(const struct journal_step *s)
+/* What a table of this pointsman knows of it; NULL: nothing. */
+static const struct step *
+step_of(const struct journal *j, const struct journal_step *s)
 {
-	return s->state == STEP_DONE || s->state == STEP_SKIPPED;
+	const struct op_table *t = op_table_find(j->kind, j->pair_kind);
+	const struct step *found = t != NULL ? t->steps : NULL;
+
+	while (found != NULL && found->name != NULL && strcmp(found->name, s->name) != 0)
+		found++;
+	return found != NULL && found->name != NULL ? found : NULL;
 }
 
-static bool
-is_half_done(const struct journal_step *s)
+bool
+op_text_is_past_return(const struct journal *j)
 {
-	return s->state == STEP_BEGUN || s->state == STEP_FAILED;
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct step *s = step_of(j, &j->steps[i]);
+
+		if (s != NULL && (s->flags & STEP_NO_RETURN) != 0 &&
+		    j->steps[i].state != STEP_WAITING && j->steps[i].state != STEP_UNDONE)
+			return true;
+	}
+	return false;
+}
+
+/* What those steps made so, of all that changes anything: "db3 read-only, names/maindb = db4" */
+static bool
+add_made(struct str *out, const struct journal *j, enum step_state a, enum step_state b)
+{
+	/* Only its journal is looked at for words. */
+	const struct op shown = { .journal = (struct journal *)(uintptr_t)j };
+	size_t before = out->len;
+
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct step *s = step_of(j, &j->steps[i]);
+
+		if (j->steps[i].state != a && j->steps[i].state != b)
+			continue;
+		if (s != NULL && s->undo == NULL && (s->flags & STEP_NO_RETURN) == 0)
+			continue;
+		str_adds(out, out->len > before ? ", " : "");
+		op_add_text(&shown, s != NULL ? s->title : j->steps[i].name, out);
+	}
+	return out->len > before;
 }
 
 /* --- bars ------------------------------------------------------------------------------------------- */
 
 struct scale {
 	double from_ms, to_ms;
-	int name, bar; /* columns */
+	double gap_at_ms, gap_ms; /* left out */
+	int name, bar;            /* columns */
 };
 
 static double
@@ -180,10 +200,35 @@ end_of(const struct journal_step *s)
 	return isfinite(s->took_ms) ? s->at_ms + s->took_ms : s->at_ms;
 }
 
+static double
+scaled(const struct scale *scale, double ms)
+{
+	if (ms <= scale->gap_at_ms)
+		return ms - scale->from_ms;
+	if (ms >= scale->gap_at_ms + scale->gap_ms)
+		return ms - scale->from_ms - scale->gap_ms;
+	return scale->gap_at_ms - scale->from_ms;
+}
+
+static void
+leave_out(struct scale *scale, const struct journal *j)
+{
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct journal_step *s = &j->steps[i];
+		double others = scale->to_ms - scale->from_ms - s->took_ms;
+
+		if (!isfinite(s->at_ms) || !isfinite(s->took_ms) || others <= 0 ||
+		    s->took_ms <= 2 * others)
+			continue;
+		scale->gap_at_ms = s->at_ms + others / 2;
+		scale->gap_ms = s->took_ms - others;
+	}
+}
+
 static void
 make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
 {
-	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY };
+	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY, .gap_at_ms = INFINITY };
 	for (size_t i = 0; i < j->step_count; i++) {
 		const struct journal_step *s = &j->steps[i];
 		int len = columns(s->name);
@@ -195,6 +240,7 @@ make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
 		scale->from_ms = fmin(scale->from_ms, s->at_ms);
 		scale->to_ms = fmax(scale->to_ms, end_of(s));
 	}
+	leave_out(scale, j);
 	/* Mark, number, name and a blank before it; the time and the note behind it. */
 	scale->bar = cli->width - (5 + scale->name + 1) - 9 - NOTE_COLUMNS;
 	if (scale->bar < BAR_MIN)
@@ -205,8 +251,8 @@ make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
 static void
 add_bar(struct str *out, const struct scale *scale, const struct journal_step *s)
 {
-	double span = scale->to_ms - scale->from_ms;
-	int first, last;
+	double span = scaled(scale, scale->to_ms);
+	int first, last, gap;
 
 	if (!isfinite(s->at_ms)) {
 		str_addf(out, "%*s", scale->bar, "");
@@ -214,15 +260,19 @@ add_bar(struct str *out, const struct scale *scale, const struct journal_step *s
 	}
 	if (!(span > 0))
 		span = 1;
-	first = (int)((s->at_ms - scale->from_ms) / span * scale->bar);
-	last = (int)ceil((end_of(s) - scale->from_ms) / span * scale->bar) - 1;
+	first = (int)(scaled(scale, s->at_ms) / span * scale->bar);
+	last = (int)ceil(scaled(scale, end_of(s)) / span * scale->bar) - 1;
 	first = first < scale->bar ? first : scale->bar - 1;
 	last = last < first ? first : last < scale->bar ? last : scale->bar - 1;
+	gap =
+	    s->at_ms <= scale->gap_at_ms && end_of(s) > scale->gap_at_ms ? (first + last) / 2 : -1;
 	for (int i = 0; i < scale->bar; i++) {
 		if (i < first || i > last)
 			str_addc(out, ' ');
 		else if (i == last && !isfinite(s->took_ms))
 			str_addc(out, '>');
+		else if (i == gap && i != first && i != last)
+			str_addc(out, '~');
 		else
 			str_addc(out, i == first || i == last ? '|' : '=');
 	}
@@ -394,8 +444,9 @@ add_labelled(struct str *out, const struct cli *cli, const char *label, const ch
 
 /* Of an undone one: what was taken back. */
 static void
-add_undone(struct str *out, const struct cli *cli, const struct journal *j)
+add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 {
+	const struct journal *j = story->journal;
 	struct str s = STR_INIT;
 
 	str_adds(&s, "everything is as it was");
@@ -409,7 +460,8 @@ add_undone(struct str *out, const struct cli *cli, const struct journal *j)
 	add_labelled(out, cli, "now", str_text(&s));
 	if (j->pair[0] != '\0') {
 		str_reset(&s);
-		str_adds(&s, "see to that, then again: ");
+		/* Who stopped it knows why. */
+		str_adds(&s, story->word == NULL ? "see to that, then again: " : "again: ");
 		op_text_add_command(&s, j);
 		add_labelled(out, cli, "do", str_text(&s));
 	}
@@ -420,20 +472,13 @@ add_undone(struct str *out, const struct cli *cli, const struct journal *j)
 static void
 add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
 {
-	static const struct {
-		const char *word;
-		bool (*is_meant)(const struct journal_step *s);
-	} parts[] = { { "done: ", is_done }, { "begun: ", is_half_done }, { "undone: ", is_undone },
-		{ "not begun: ", is_waiting } };
 	bool is_past = op_text_is_past_return(j);
-	struct str s = STR_INIT, names = STR_INIT;
+	struct str s = STR_INIT, maybe = STR_INIT;
 
-	for (size_t i = 0; i < MEM_COUNT(parts); i++) {
-		str_reset(&names);
-		if (add_names(&names, j, parts[i].is_meant))
-			str_addf(
-			    &s, "%s%s%s", s.len > 0 ? "; " : "", parts[i].word, str_text(&names));
-	}
+	if (!add_made(&s, j, STEP_DONE, STEP_DONE))
+		str_adds(&s, "nothing was changed");
+	if (add_made(&maybe, j, STEP_BEGUN, STEP_FAILED))
+		str_addf(&s, "; perhaps also: %s", str_text(&maybe));
 	if (is_past)
 		str_adds(&s, "; past the point of no return");
 	else if (j->is_back)
@@ -450,7 +495,7 @@ add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
 		add_labelled(out, cli, j->is_back ? "do" : "or", str_text(&s));
 	}
 	str_clear(&s);
-	str_clear(&names);
+	str_clear(&maybe);
 }
 
 static void
@@ -493,7 +538,7 @@ op_text_add_story(struct str *out, const struct cli *cli, const struct op_story 
 	else if (s->error != NULL && s->error[0] != '\0')
 		add_labelled(out, cli, "why", s->error);
 	if (s->result == OP_UNDONE)
-		add_undone(out, cli, j);
+		add_undone(out, cli, s);
 	else if (s->result == OP_FAILED || s->result == OP_INTERRUPTED)
 		add_halfway(out, cli, j);
 	else if (s->result == OP_DONE)
