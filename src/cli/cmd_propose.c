@@ -1,6 +1,6 @@
 /*
- * cmd_propose.c: what another tool has decided becomes a proposal: shown by status, pairs and the page,
- * told by the hooks of the vantages, and carried out by a person. It writes one key below proposals/ and
+ * cmd_propose.c: what another tool has decided becomes a proposal: shown by status and pairs, told
+ * by the hooks of the vantages, and carried out by a person. It writes one key below proposals/ and
  * nothing else, so it may be run by any script (contrib/hooks/).
  *
  * Once an incident: what stands already stays, whoever made it. A tool that runs on three hosts calls
@@ -380,9 +380,9 @@ const struct command cmd_propose = {
 	.name = "propose",
 	.usage = "PAIR --to NODE --why TEXT [--by TOOL] | PAIR --withdraw",
 	.help = "makes another tool's decision a proposal to a person",
-	.about = "Writes that PAIR should fail over to NODE, where status, pairs, the page and the hooks of "
-		 "the vantages show it with the command to type. It moves nothing. What is proposed already "
-		 "stays as it is. It stands until the name has moved, or until --withdraw.",
+	.about = "Writes that PAIR should fail over to NODE: status, pairs and the hooks of the vantages show it, "
+		 "with the command to type. It moves nothing. What is proposed already stays as it is. It "
+		 "stands until the name has moved, or until --withdraw.",
 	.options = {
 		{ "to", '\0', OPTION_TEXT, "NODE", "the server that is to be active" },
 		{ "why", '\0', OPTION_TEXT, "TEXT", "what the tool knows, for who decides" },
