@@ -46,9 +46,9 @@ static json_t *
 lost_json(const struct proposal_claim *c)
 {
 	return json_pack("{s:n, s:s}", "transactions", "text",
-	    c->is_promoted
-		? "what the old active had and the new one lacks is not known, and lost already"
-		: "what would be lost is not known yet: no vantage has looked");
+	    c->is_promoted ? "what the old active had and the new one lacks is lost already; how "
+			     "much is not known"
+			   : "what would be lost is not known yet: no vantage has looked");
 }
 
 json_t *
