@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/fleet.h"
+#include "cli/local.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/view.h"
@@ -174,6 +175,16 @@ write_and_wait(struct accepting *a)
 	return code;
 }
 
+/* The map that `pointsman status` has just told of on this host is known here, too. */
+static void
+hear_local(struct accepting *a)
+{
+	json_t *status = local_fetch(&a->client, "/v1/status", NULL);
+
+	fleet_hear_guarded(&a->fleet, status);
+	json_decref(status);
+}
+
 static enum exit_code
 accept_map(struct accepting *a, const char *wanted)
 {
@@ -184,6 +195,7 @@ accept_map(struct accepting *a, const char *wanted)
 		return client_report_err(&a->client, a->cli, &e, "reading the names");
 	if (fleet_load(&a->fleet, &a->client, &e) != 0)
 		return client_report_err(&a->client, a->cli, &e, "reading the agents");
+	hear_local(a);
 	if ((code = find_digest(a, wanted)) != EXIT_DONE ||
 	    (code = view_refuse_held(&a->client, a->cli, NULL)) != EXIT_DONE)
 		return code;
