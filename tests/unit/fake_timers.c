@@ -17,6 +17,7 @@
 #include "io/loop.h"
 
 #define BEGIN_US 1000000000 /* not 0, which means "never" to many */
+#define TURNS 4
 
 struct loop_timer {
 	loop_fn *fn;
@@ -119,6 +120,14 @@ fake_timers_jump(int64_t ms)
 	set_clock(now_us + ms * 1000);
 }
 
+/* What is deferred, and what files and sockets of our own have for us: some of it leads to more. */
+static void
+turn(struct loop *l)
+{
+	for (int i = 0; i < TURNS; i++)
+		loop_turn(l, 0);
+}
+
 /* The next one, if it is due by then; false: there is none, and the clock stands there. */
 static bool
 step(struct loop *l, int64_t end_us)
@@ -134,7 +143,7 @@ step(struct loop *l, int64_t end_us)
 		set_clock(t->due_us);
 	__wrap_loop_timer_stop(t);
 	t->fn(t->arg);
-	loop_turn(l, 0);
+	turn(l);
 	return true;
 }
 
@@ -143,7 +152,7 @@ fake_timers_run(struct loop *l, int64_t ms)
 {
 	int64_t end_us = now_us + ms * 1000;
 
-	loop_turn(l, 0);
+	turn(l);
 	while (step(l, end_us))
 		continue;
 }
@@ -153,7 +162,7 @@ fake_timers_wait(struct loop *l, const int *count, int want, int64_t limit_ms)
 {
 	int64_t end_us = now_us + limit_ms * 1000;
 
-	loop_turn(l, 0);
+	turn(l);
 	while (*count < want && step(l, end_us))
 		continue;
 	return *count >= want;

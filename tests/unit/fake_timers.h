@@ -15,7 +15,7 @@ struct loop;
 void fake_timers_begin(void);
 void fake_timers_end(void);
 
-/* All that is due within the next ms, each at its time and followed by a turn of the loop. */
+/* All that is due within the next ms, each at its time and followed by some turns of the loop. */
 void fake_timers_run(struct loop *l, int64_t ms);
 /* The same until *count has reached want; false when limit_ms passed before. */
 bool fake_timers_wait(struct loop *l, const int *count, int want, int64_t limit_ms);
