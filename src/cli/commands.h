@@ -23,6 +23,8 @@ extern const struct command cmd_nodes;
 extern const struct command cmd_pairs;
 extern const struct command cmd_release;
 extern const struct command cmd_render;
+extern const struct command cmd_failover;
+extern const struct command cmd_resume, cmd_rollback;
 extern const struct command cmd_set;
 extern const struct command cmd_status;
 extern const struct command cmd_unmute;

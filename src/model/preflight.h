@@ -50,6 +50,7 @@ struct preflight_facts {
 	char value[PREFLIGHT_TEXT_SIZE]; /* of the name; "": there is none */
 	char hold[PREFLIGHT_TEXT_SIZE];  /* who, since when, why; "": none */
 	uint64_t generation;
+	const char *without; /* agents that nobody waits for, "web-12,web-13"; NULL: none */
 	struct preflight_agent *agents;
 	size_t agent_count;
 	struct preflight_server servers[2];

@@ -253,3 +253,15 @@ fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a)
 		add_output_trouble(out, a);
 	}
 }
+
+bool
+fleet_is_left_out(const char *list, const char *node)
+{
+	size_t len = strlen(node);
+
+	for (const char *p = list; *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
+		if (strncmp(p, node, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+			return true;
+	}
+	return false;
+}

@@ -71,6 +71,8 @@ typedef bool fleet_agent_fn(const struct fleet_agent *a, uint64_t generation);
 size_t fleet_count(const struct fleet *f, fleet_agent_fn *does, uint64_t generation);
 size_t fleet_serving(const struct fleet *f, uint64_t generation);
 const struct fleet_agent *fleet_find(const struct fleet *f, const char *node);
+/* Whether list, "web-12,web-13", has the agent of that node. */
+bool fleet_is_left_out(const char *list, const char *node);
 /* In one line: why it does not serve what it should: the first problem, error or state. */
 void fleet_agent_add_trouble(struct str *out, const struct fleet_agent *a);
 

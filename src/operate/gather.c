@@ -83,10 +83,8 @@ gather_close(struct gather *g)
 /* --- one pair ----------------------------------------------------------------------------------- */
 
 const struct check_spec *
-gather_spec(const struct gather *g, const struct config_pair *pair, const char *node)
+gather_find_spec(const struct config *c, const struct config_pair *pair, const char *node)
 {
-	const struct config *c = g->client->config;
-
 	for (size_t i = 0; i < c->check_count; i++) {
 		const struct check_spec *s = &c->checks[i];
 
@@ -110,9 +108,12 @@ add_agents(const struct gather *g, struct preflight_facts *f)
 	f->agents = mem_array(g->fleet.count, sizeof(*f->agents));
 	for (size_t i = 0; i < g->fleet.count; i++) {
 		const struct fleet_agent *a = &g->fleet.agents[i];
-		struct preflight_agent *one = &f->agents[f->agent_count++];
+		struct preflight_agent *one;
 		struct str why = STR_INIT;
 
+		if (f->without != NULL && fleet_is_left_out(f->without, a->node))
+			continue;
+		one = &f->agents[f->agent_count++];
 		one->node = a->node;
 		one->is_alive = a->is_alive;
 		one->serves = fleet_agent_serves(a, g->view.index);

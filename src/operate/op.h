@@ -23,6 +23,7 @@
 
 struct client;
 struct config_pair;
+struct fleet;
 struct op;
 struct op_lock;
 
@@ -96,17 +97,11 @@ struct op_observer {
 	void *arg;
 };
 
-struct op_options {
-	const char *const
-	    *without; /* agents that are not waited for, NULL-terminated; NULL: none */
-};
-
 /* What a step may look at. Only the runner writes here; steps have state, and journal_note(). */
 struct op {
 	struct client *client;
 	const struct config_pair *pair;
 	const struct op_table *table;
-	const struct op_options *options;
 	const struct op_observer *observer;
 	struct journal *journal;
 	struct op_lock *lock;      /* NULL before op_begin() and op_take_over() */
@@ -117,19 +112,28 @@ struct op {
 	bool is_resumed;
 	double *expect_ms; /* of each step: as it was the last times, else as the table says */
 	int64_t began_us, blocked_us, restored_us; /* monotonic; 0: not yet */
+	uint64_t name_index;                       /* of names/<name> as it was; 0: to be read */
 	uint64_t flip_index;                       /* of names/<name> as flipped; 0: not yet */
-	void *state;                               /* of table->open */
+	int64_t step_end_ms;                       /* monotonic: the limit of the step at work */
+	char *attempted;     /* the last journal that was sent, to know it again */
+	struct fleet *fleet; /* the agents, as they were looked at last */
+	void *state;         /* of table->open */
 };
 
 /* --- making one ---------------------------------------------------------------------------------- */
 
-/* options, observer and pair live longer. Nothing is connected or written. */
+/*
+ * pair lives longer. value and index: of the name as it is now, for the flip. Nothing is connected or
+ * written; what else steps need to know is noted as facts: "without", agents that are not waited for,
+ * "web-12,web-13".
+ */
 struct op *op_new(struct client *client, const struct op_table *table,
-    const struct config_pair *pair, const char *from, const char *to,
-    const struct op_options *options);
+    const struct config_pair *pair, const char *from, const char *to, const char *value,
+    uint64_t index);
 /* That of the KV; NULL with e: no such operation, or the configuration no longer has its pair. */
-struct op *op_open(
-    struct client *client, const char *id, const struct op_options *options, struct err *e);
+struct op *op_open(struct client *client, const char *id, struct err *e);
+/* Fills expect_ms with what the steps took the last times; keeps the table's where nobody knows. */
+void op_expect(struct op *op);
 void op_free(struct op *op); /* gives the lock back; NULL is allowed */
 
 /*
@@ -155,6 +159,8 @@ enum op_end op_run(struct op *op, struct err *e);
 enum op_end op_roll_back(struct op *op, struct err *e);
 
 bool op_is_past_return(const struct op *op);
+/* Some act may have been made: what is undone then was something. */
+bool op_has_acted(const struct op *op);
 
 /* --- for screens --------------------------------------------------------------------------------- */
 
@@ -171,6 +177,10 @@ double op_expected_refused_ms(const struct op *op);
 int64_t op_left_ms(const struct op *op);
 /* Ours, and surely so: renewed lately. Else -1: no step may go on. */
 int op_still_ours(const struct op *op, struct err *e);
+/* Runs the loop for so long: a pause that keeps the session alive. */
+void op_pause(struct op *op, int64_t ms);
+/* Of the journal: "old-value" */
+const char *op_fact(const struct op *op, const char *fact);
 /* The note of the current step: what was seen. */
 void op_note(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

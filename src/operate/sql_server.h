@@ -18,6 +18,7 @@
 
 struct client;
 struct config_pair;
+struct endpoint;
 struct sql_server;
 
 /* Finds where node is by the names as they are in the KV; connects to nothing. NULL with e. */
@@ -29,6 +30,7 @@ void sql_server_free(struct sql_server *s); /* NULL is allowed */
 int sql_server_connect(struct sql_server *s, int64_t limit_ms, struct err *e);
 bool sql_server_is_open(const struct sql_server *s);
 const char *sql_server_node(const struct sql_server *s);
+const struct endpoint *sql_server_at(const struct sql_server *s);
 bool sql_server_is_mariadb(const struct sql_server *s);
 enum gtid_dialect sql_server_dialect(const struct sql_server *s);
 
@@ -49,8 +51,10 @@ int sql_server_value(
 
 /* --- what operations do with it --------------------------------------------------------------------- */
 
-/* read_only, and super_read_only where there is one: 1 both on, 0 not, -1 failed. */
-int sql_server_is_read_only(struct sql_server *s, int64_t limit_ms, struct err *e);
+/* It takes writes from nobody but replication (and, on a MariaDB, READ ONLY ADMIN): 1, 0 or -1. */
+int sql_server_is_fenced(struct sql_server *s, int64_t limit_ms, struct err *e);
+/* It takes writes from everybody: 1, 0 or -1. A MySQL may be neither. */
+int sql_server_is_writable(struct sql_server *s, int64_t limit_ms, struct err *e);
 /* Fences (true) or lifts. Any error means: not known, read it back. */
 int sql_server_set_read_only(struct sql_server *s, bool on, int64_t limit_ms, struct err *e);
 /* All that it has executed, as the other one has to reach it; malloc'ed in *out. */
