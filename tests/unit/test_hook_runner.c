@@ -24,7 +24,7 @@ __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
 }
 
 struct fixture {
-	char dir[64], seen[80], broken[80], script[400];
+	char dir[64], seen[80], broken[80], script[512];
 	char *on[3], *argv[4];
 	struct config_hook hook;
 	struct config config;
