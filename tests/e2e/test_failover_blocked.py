@@ -9,10 +9,9 @@ import pytest
 
 from lib.proc import wait_for
 from lib.sql_server import SqlError
-from lib.tripwire import Tripwire
+from lib.tripwire import Tripwire, announces
 from lib.world import PAIR, World, wait_well
 
-FENCE = "SET GLOBAL read_only = 1"
 # 3 s from the fence to the lift, 1 s that a blocked fence waits, and what a busy machine takes.
 BUDGET_S = 3.0
 SLACK_S = 2.0
@@ -20,7 +19,9 @@ SLACK_S = 2.0
 
 @pytest.fixture(scope="module")
 def raised(module_procs, consul):
-    return World(module_procs, consul)
+    world = World(module_procs, consul)
+    yield world
+    world.close()
 
 
 @pytest.fixture
@@ -54,9 +55,9 @@ def wait_process(server, words):
         " AND CONCAT_WS(' ', COMMAND, STATE, INFO) LIKE '%%%s%%'" % words) != "0", 5)
 
 
-def start(world, at=1, match=FENCE, after=False):
-    """The command, held before (after) that message."""
-    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=at,
+def start(world, match=announces("fence"), after=False):
+    """The command, held before (after) that message: behind the pre-sync, and no limit runs."""
+    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
                        match=match, after=after)
     assert command.wait_stopped(), command.end()
     return command
@@ -163,7 +164,7 @@ def test_the_receiver_is_blocked(world):
 def test_a_stop_behind_the_fence(world):
     """The same, but the fence stands already."""
     with goes_on(world) as let:
-        command = start(world, after=True)
+        command = start(world, match="SET GLOBAL read_only = 1", after=True)
         world.db4.sql("STOP SLAVE SQL_THREAD")
         # Only a row that arrived and waits is one that it lacks.
         let(command)

@@ -12,7 +12,9 @@ from lib.world import World
 
 @pytest.fixture(scope="module")
 def raised(module_procs, consul):
-    return World(module_procs, consul)
+    world = World(module_procs, consul)
+    yield world
+    world.close()
 
 
 @pytest.fixture

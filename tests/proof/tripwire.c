@@ -11,7 +11,8 @@
  *	TRIPWIRE_FIFO=PATH  told one byte there, the command goes on; opened for reading when it stops, so
  *	                    that opening it for writing waits for that moment
  *
- * Such messages are HTTP requests other than GET and HEAD, and MySQL statements other than SELECT, SHOW
+ * The values of a transaction of Consul, which travel in base 64, stand decoded behind it in its line. Such
+ * messages are HTTP requests other than GET and HEAD, and MySQL statements other than SELECT, SHOW
  * and the like. A SELECT that takes a lock or waits counts as reading: it leaves nothing behind it. Sent
  * in pieces, a message counts with its first one. What is called here is what libmariadb, libevent and
  * curl call.
@@ -29,7 +30,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SHOWN 2000
+#define SHOWN 16384 /* bytes of a message that are looked at */
 #define COM_QUERY 3
 
 static int count;
@@ -87,23 +88,52 @@ changes(const char *data, size_t len, const char **text, size_t *text_len)
 	return true;
 }
 
+/* What stands behind each "Value": in base 64, decoded into out; the bytes that it took. */
+static size_t
+decoded(const char *text, size_t len, char *out, size_t size)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char key[] = "\"Value\":\"";
+	const char *end = text + len, *digit;
+	size_t n = 0;
+	unsigned bits = 0, count = 0;
+
+	while ((text = memmem(text, (size_t)(end - text), key, strlen(key))) != NULL) {
+		text += strlen(key);
+		if (n < size)
+			out[n++] = ' ';
+		for (count = 0; text < end && *text != '"' && *text != '='; text++) {
+			if ((digit = strchr(digits, *text)) == NULL)
+				break;
+			bits = bits << 6 | (unsigned)(digit - digits);
+			if ((count += 6) >= 8 && n < size)
+				out[n++] = (char)(bits >> (count -= 8) & 0xff);
+		}
+	}
+	return n;
+}
+
 /* The line of a message in the log: 0, or its number when it is to be stopped at. */
 static int
 seen(const char *data, size_t len)
 {
 	const char *text, *match = getenv("TRIPWIRE_MATCH"), *at = getenv("TRIPWIRE_AT");
 	const char *path = getenv("TRIPWIRE_LOG");
-	char line[SHOWN + 32];
-	size_t text_len, n;
+	char line[2 * SHOWN + 32];
+	size_t text_len, n, start;
 	int fd;
 
 	if (!changes(data, len, &text, &text_len))
 		return 0;
 	if (text_len > SHOWN)
 		text_len = SHOWN;
-	n = (size_t)snprintf(line, sizeof(line), "%d ", count + 1);
-	for (size_t i = 0; i < text_len; i++)
-		line[n++] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+	start = n = (size_t)snprintf(line, sizeof(line), "%d ", count + 1);
+	memcpy(line + n, text, text_len);
+	n += text_len;
+	n += decoded(text, text_len, line + n, SHOWN);
+	for (size_t i = start; i < n; i++)
+		line[i] = (unsigned char)line[i] < ' ' ? ' ' : line[i];
 	line[n++] = '\n';
 	line[n] = '\0';
 	if (match != NULL && strstr(line, match) == NULL)

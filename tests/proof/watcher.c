@@ -1,8 +1,8 @@
 /*
  * watcher.c: whether two databases were ever writable at the same instant. It asks both of them a
- * thousand times a second, each from a thread of its own:
+ * thousand times a second, or as often as is said, each from a thread of its own:
  *
- *	watcher ACCOUNT NAME=ADDRESS:PORT NAME=ADDRESS:PORT
+ *	watcher ACCOUNT NAME=ADDRESS:PORT NAME=ADDRESS:PORT [TIMES-A-SECOND]
  *
  * ACCOUNT is an option file; its [client] group has user and password. Every change is a line on standard
  * output (monotonic nanoseconds, the name, writable | read-only | down). A line on standard input asks for
@@ -28,7 +28,6 @@
 #include <string.h>
 #include <time.h>
 
-#define PERIOD_NS 1000000
 #define GAP_NS (20 * 1000000)
 #define LATE_NS (5 * 1000000) /* a gap that is worth counting */
 #define RETRY_NS (5 * 1000000)
@@ -58,6 +57,7 @@ struct server {
 
 static struct server servers[2];
 static const char *account;
+static int64_t period_ns = 1000000;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static int64_t
@@ -187,7 +187,7 @@ poll_run(void *arg)
 			state = ask(s);
 		}
 		answered(s, state, asked_ns);
-		turn_ns += state == DOWN ? RETRY_NS : PERIOD_NS;
+		turn_ns += state == DOWN ? RETRY_NS : period_ns;
 		if (turn_ns < now_ns())
 			turn_ns = now_ns();
 		sleep_until(turn_ns);
@@ -265,8 +265,10 @@ main(int argc, char **argv)
 	pthread_t thread;
 	char line[16];
 
-	if (argc != 4)
-		errx(2, "usage: watcher ACCOUNT NAME=ADDRESS:PORT NAME=ADDRESS:PORT");
+	if (argc != 4 && argc != 5)
+		errx(2, "usage: watcher ACCOUNT NAME=ADDRESS:PORT NAME=ADDRESS:PORT [HZ]");
+	if (argc == 5 && atoi(argv[4]) > 0)
+		period_ns = 1000000000 / atoi(argv[4]);
 	account = argv[1];
 	mysql_library_init(0, NULL, NULL);
 	/* Where that is allowed: it runs for microseconds, and then a busy machine costs no polls. */

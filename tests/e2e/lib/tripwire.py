@@ -12,6 +12,11 @@ from .proc import Timeout, wait_for
 LIBRARY = os.path.join(build_dir(), "tests", "proof", "tripwire.so")
 
 
+def announces(step):
+    """In the line of the journal entry that comes before the act of that step."""
+    return '"name":"%s","state":"begun"' % step
+
+
 class Tripwire:
     """One run. at: the number of the message, among those with match in them; 0: it is never stopped."""
 

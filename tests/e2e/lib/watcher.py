@@ -13,9 +13,9 @@ PROGRAM = os.path.join(build_dir(), "tests", "proof", "watcher")
 class Watcher(Process):
     """account: an option file with a [client]. Reports are of the time since the last one."""
 
-    def __init__(self, procs, account, servers, name="watcher"):
+    def __init__(self, procs, account, servers, name="watcher", hz=1000):
         self.names = [s.name for s in servers]
-        super().__init__(procs, name, [PROGRAM, account] + ["%s=%s" % (s.name, s.endpoint) for s in servers],
+        super().__init__(procs, name, [PROGRAM, account] + ["%s=%s" % (s.name, s.endpoint) for s in servers] + [hz],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pending = b""
         self.changes = []  # (nanoseconds, name, state)

@@ -14,7 +14,7 @@ from . import mariadb, mysql9
 from .cli import Desk
 from .daemon import Pointsmand, build_dir
 from .dnsmasq import Dnsmasq
-from .proc import Process, free_port, loopback_net, wait_for
+from .proc import Process, Procs, free_port, loopback_net, wait_for
 from .sql_server import SqlPair
 from .watcher import Watcher
 from .writer import Writer, create_account
@@ -67,11 +67,20 @@ def raise_servers(procs, kind):
 
 
 class World(Desk):
-    def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair=""):
+    _worlds = 0
+
+    def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000):
         """kind: mariadb or mysql9. url: how the command reaches Consul, where not directly. pair: more
-        members of its block."""
+        members of its block. hz: of the watcher, which takes a third of a processor at 1,000."""
+        # Beside the folder of procs, because what is shared lies there.
+        World._worlds += 1
+        folder = "%s-world-%d" % (procs.dir.rstrip("/"), World._worlds)
+        os.mkdir(folder)
+        os.chmod(folder, 0o755)
+        procs.at_close(self.close)
+        procs = self.procs = Procs(folder)
         super().__init__(procs.dir, consul.api, url or consul.url)
-        self.procs, self.consul, self.kind = procs, consul, kind
+        self.consul, self.kind = consul, kind
         self.is_mariadb = kind == "mariadb"
         self.pair = raise_servers(procs, kind)
         self.servers = dict(zip(NODES, (self.pair.active, self.pair.standby)))
@@ -83,7 +92,12 @@ class World(Desk):
         self.agents = [self._agent("web-%d" % (i + 1)) for i in range(agents)]
         self.wait_served()
         self.watcher = Watcher(procs, self.credentials, self.servers.values(),
-                               name="watcher-" + self.root.strip("/")).start()
+                               name="watcher-" + self.root.strip("/"), hz=hz).start()
+
+    def close(self):
+        """Ends all of it; again does nothing."""
+        left = self.procs.close()
+        assert not left, "processes were left over: %s" % left
 
     def _accounts(self):
         self.credentials = os.path.join(self.dir, "admin.cnf")
@@ -106,7 +120,7 @@ class World(Desk):
 
     def configure(self, pair="", extra=""):
         self.write_config('pair "%s" { kind = mysql nodes = {"db3", "db4"} port = %d credentials = "%s" '
-                          'max-lag = "5s" long-write = "1s" %s }\n%s' % (
+                          'max-lag = "5s" %s }\n%s' % (
                               PAIR, self.port, self.credentials, pair, extra))
 
     def _agent(self, node):
@@ -181,8 +195,10 @@ class World(Desk):
         return self.run("failover", PAIR, "--plan", self.plan_id(*args), "--yes", *args, limit=limit)
 
     def history(self):
-        """Newest first."""
-        return self.run("-o", "json", "history").json
+        """The journals as they stand in the KV, newest first. Not through the command: they are what it is
+        judged by."""
+        found = [json.loads(text) for text in self.api.list(self.root + "ops/").values()]
+        return sorted(found, key=lambda op: op["id"], reverse=True)
 
     def other(self):
         return "db4" if self.named() == "db3" else "db3"
