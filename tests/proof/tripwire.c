@@ -70,7 +70,7 @@ changes(const char *data, size_t len, const char **text, size_t *text_len)
 {
 	static const char *const writes[] = { "PUT ", "POST ", "DELETE " };
 	static const char *const reads[] = { "SELECT", "SHOW", "SET NAMES", "SET autocommit",
-		"DO GET_LOCK", "DO RELEASE_LOCK" };
+		"DO GET_LOCK", "DO RELEASE_LOCK", "XA RECOVER" };
 
 	*text = data;
 	*text_len = len;

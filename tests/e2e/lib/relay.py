@@ -39,7 +39,7 @@ class Relay:
         return "%s:%d" % (self.address, self.port)
 
     def set(self, mode):
-        """Takes effect when it returns. From hang to pass: what hung is closed."""
+        """Takes effect when it returns. From hang or deaf to pass: what was there is closed."""
         assert mode in ("pass", "deaf", "hang", "refuse")
         with self.lock:
             was, self.mode = self.mode, mode
@@ -48,7 +48,7 @@ class Relay:
                 self.listener = None
             if mode != "refuse" and not self.listener:
                 self.listen()
-            if mode == "refuse" or was == "hang":
+            if mode == "refuse" or was in ("hang", "deaf"):
                 for s in list(self.pairs) + self.held:
                     s.close()
                 self.pairs.clear()
