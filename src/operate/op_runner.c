@@ -318,7 +318,7 @@ undo_patiently(struct op *op, struct err *e)
 
 	/* Tells everybody, and fences a flip that is still under way: see above. */
 	rc = op_journal_write(op, NULL, is_blocked(op) ? TELL_LIMIT_MS : JOURNAL_LIMIT_MS, NULL, e);
-	if (rc != 0 && !is_blocked(op) && e->code == ERR_CONFLICT)
+	if (rc != 0 && e->code == ERR_CONFLICT && (!is_blocked(op) || op->is_taken_over))
 		return -1;
 	while ((rc = undo_all(op, e)) != 0 ||
 	       (op->journal->result = OP_UNDONE,
