@@ -81,8 +81,10 @@ class Servers:
             self.write_account(user, password)
         for server in (active, standby):
             server.sql("SET SESSION sql_log_bin = 0; GRANT ALL ON game.* TO 'game'@'%';"
-                       # The preflight looks at what other accounts may do.
-                       "GRANT SELECT ON mysql.* TO 'operator'@'%'")
+                       # The preflight looks at what other accounts may do; the test write of a
+                       # failover is a row of its own.
+                       "GRANT SELECT ON mysql.* TO 'operator'@'%';"
+                       "GRANT CREATE, SELECT, INSERT, DELETE ON pointsman.* TO 'operator'@'%'")
         active.set_read_only(False)
         active.sql("CREATE DATABASE game")
         standby.wait_applied(active)

@@ -92,12 +92,37 @@ print_check(const struct cli *cli, const struct check_spec *s)
 }
 
 static void
+print_program(const struct cli *cli, const char *key, char *const *argv)
+{
+	if (argv != NULL)
+		out_line(cli, "  %-12s %s", key, SHOWN(argv[0]));
+}
+
+/* What operations of the pair are bound to; nothing of it is there unless somebody asked for it. */
+static void
+print_operations(const struct cli *cli, const struct config_pair *p)
+{
+	char window[TIME_WINDOW_TEXT_SIZE];
+
+	if (p->approvals > 0)
+		out_line(cli, "  approvals    %d: another person approves", p->approvals);
+	for (size_t i = 0; i < p->maintenance.count; i++)
+		out_line(cli, "  %-12s %s", i == 0 ? "planned" : "",
+		    time_window_format(window, &p->maintenance.list[i]));
+	print_program(cli, "fence", p->fence);
+	print_program(cli, "pre-hook", p->pre_hook);
+	print_program(cli, "post-hook", p->post_hook);
+	print_program(cli, "failed-hook", p->failed_hook);
+}
+
+static void
 print_pair(const struct cli *cli, const struct config_pair *p)
 {
 	out_line(cli, "pair           %s", SHOWN(p->name));
 	out_line(cli, "  kind         %s", p->kind);
 	out_line(cli, "  name         %s", SHOWN(p->kv_name));
 	out_line(cli, "  nodes        %s, %s", SHOWN(p->nodes[0]), SHOWN(p->nodes[1]));
+	print_operations(cli, p);
 }
 
 static void
@@ -229,11 +254,32 @@ check_to_json(const struct check_spec *s)
 }
 
 static json_t *
+windows_to_json(const struct time_windows *all)
+{
+	char text[TIME_WINDOW_TEXT_SIZE];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < all->count; i++)
+		json_array_append_new(list, json_string(time_window_format(text, &all->list[i])));
+	return list;
+}
+
+static json_t *
 pair_to_json(const struct config_pair *p)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "title", json_text(p->name), "kind",
-	    json_text(p->kind), "name", json_text(p->kv_name), "nodes", argv_to_json(p->nodes),
-	    "max_lag_ms", (json_int_t)p->max_lag_ms, "long_write_ms", (json_int_t)p->long_write_ms);
+	json_t *doc = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "approvals",
+	    p->approvals, "maintenance_window", windows_to_json(&p->maintenance), "fence_command",
+	    argv_to_json(p->fence), "pre_hook", argv_to_json(p->pre_hook), "post_hook",
+	    argv_to_json(p->post_hook), "failed_hook", argv_to_json(p->failed_hook),
+	    "hook_timeout_ms", (json_int_t)p->hook_limit_ms, "command_timeout_ms",
+	    (json_int_t)p->command_limit_ms);
+
+	json_object_update_new(
+	    doc, json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "title", json_text(p->name), "kind",
+		     json_text(p->kind), "name", json_text(p->kv_name), "nodes",
+		     argv_to_json(p->nodes), "max_lag_ms", (json_int_t)p->max_lag_ms,
+		     "long_write_ms", (json_int_t)p->long_write_ms));
+	return doc;
 }
 
 static void

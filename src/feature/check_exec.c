@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argv.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "io/endpoint.h"
@@ -76,45 +77,17 @@ exec_open(struct loop *l, const struct check_spec *s)
 	return p;
 }
 
-static char *
-fill_argument(const char *text, const char *const marks[2], const char *const values[2])
-{
-	struct str out = STR_INIT;
-
-	while (*text != '\0') {
-		size_t i = 0;
-
-		while (i < 2 && strncmp(text, marks[i], strlen(marks[i])) != 0)
-			i++;
-		if (i == 2)
-			str_addc(&out, *text++);
-		else {
-			str_adds(&out, values[i]);
-			text += strlen(marks[i]);
-		}
-	}
-	return str_take(&out);
-}
-
 static char **
 fill_arguments(char *const *argv, const struct endpoint *endpoint)
 {
-	static const char *const marks[2] = { "{address}", "{port}" };
 	char address[ENDPOINT_TEXT_SIZE] = "", port[8] = "";
-	const char *const values[2] = { address, port };
-	size_t count = 0;
-	char **out;
+	const struct argv_mark marks[] = { { "{address}", address }, { "{port}", port } };
 
-	while (argv[count] != NULL)
-		count++;
 	if (endpoint != NULL) {
 		endpoint_format_host(address, endpoint);
 		snprintf(port, sizeof(port), "%d", endpoint_port(endpoint));
 	}
-	out = mem_array(count + 1, sizeof(*out));
-	for (size_t i = 0; i < count; i++)
-		out[i] = fill_argument(argv[i], marks, values);
-	return out;
+	return argv_fill(argv, marks, MEM_COUNT(marks));
 }
 
 /* What the plugin said becomes what it was about: "exit 5: text". */
@@ -206,9 +179,7 @@ exec_probe_start(void *probe, const struct check_run *run, check_done_fn *done, 
 	p->done = done;
 	p->arg = arg;
 	p->exec = exec_start(p->loop, &spec, exec_ended, p);
-	for (char **a = argv; *a != NULL; a++)
-		free(*a);
-	free(argv);
+	argv_free(argv);
 }
 
 static void

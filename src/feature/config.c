@@ -25,13 +25,16 @@ static void
 read_tree(struct config_loader *l, const char *path)
 {
 	struct conf_block blocks[CONFIG_BLOCKS + 1] = { { NULL, false, NULL } };
-	const char *keys[CONFIG_BLOCKS][32] = { { NULL } };
+	const char *keys[CONFIG_BLOCKS][64] = { { NULL } };
 
 	for (size_t i = 0; i < CONFIG_BLOCKS; i++) {
 		const struct config_key *k = config_blocks[i].keys;
 
-		for (size_t n = 0; k->name != NULL && n + 1 < MEM_COUNT(keys[i]); n++)
+		for (size_t n = 0; k->name != NULL; n++) {
+			if (n + 1 == MEM_COUNT(keys[i]))
+				abort(); /* the table has outgrown it: no test would pass */
 			keys[i][n] = (k++)->name;
+		}
 		blocks[i] = (struct conf_block){ config_blocks[i].name, config_blocks[i].has_title,
 			keys[i] };
 	}
@@ -118,6 +121,10 @@ free_checks(struct config *c)
 		config_free_list(p->status);
 		config_free_list(p->start);
 		config_free_list(p->stop);
+		config_free_list(p->fence);
+		config_free_list(p->pre_hook);
+		config_free_list(p->post_hook);
+		config_free_list(p->failed_hook);
 	}
 	free(c->pairs);
 }

@@ -16,6 +16,7 @@
 #include "io/kv.h"
 #include "model/check.h"
 #include "model/mustache.h"
+#include "model/time_window.h"
 
 #define CONFIG_DEFAULT_PATH PM_SYSCONF_DIR "/pointsman.conf"
 
@@ -67,7 +68,14 @@ struct config_pair {
 	int64_t max_lag_ms, long_write_ms;
 	char **sentinels, *sentinel_master; /* of a Redis pair that has them */
 	char **status, **start,
-	    **stop; /* of daemons: argv, {node} and {address} stand for the server */
+	    **stop;               /* of daemons: argv, {node} and {address} stand for the server */
+	int64_t command_limit_ms; /* of each of them, when an operation runs it */
+	/* What an operation asks for, and what it runs. */
+	int approvals;                   /* of other people, before anything is touched */
+	struct time_windows maintenance; /* when a planned one may begin */
+	char **fence;                    /* argv with {node} or {address}; NULL: none */
+	char **pre_hook, **post_hook, **failed_hook;
+	int64_t hook_limit_ms; /* of each of them */
 	struct debounce_config timing;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argv.h"
 #include "base/mem.h"
 #include "feature/check_type.h"
 #include "feature/config_load.h"
@@ -98,23 +99,7 @@ check_check(struct config_loader *l, const struct conf_entry *block, struct chec
 static char **
 argv_for_node(char *const *argv, const char *node)
 {
-	static const char mark[] = "{node}";
-	char **out = check_spec_copy_list(argv);
-
-	for (char **arg = out; arg != NULL && *arg != NULL; arg++) {
-		struct str text = STR_INIT;
-		const char *rest = *arg, *at;
-
-		for (; (at = strstr(rest, mark)) != NULL; rest = at + strlen(mark)) {
-			str_add(&text, rest, (size_t)(at - rest));
-			str_adds(&text, node);
-		}
-		str_adds(&text, rest);
-		free(*arg);
-		*arg = mem_strdup(str_text(&text));
-		str_clear(&text);
-	}
-	return out;
+	return argv_fill(argv, &(struct argv_mark){ "{node}", node }, 1);
 }
 
 static char *
@@ -164,6 +149,8 @@ check_pair_keys(
 		{ "status", "daemon", "daemon" },
 		{ "start", "daemon", "daemon" },
 		{ "stop", "daemon", "daemon" },
+		{ "command-timeout", "daemon", "" },
+		{ "fence-command", "mysql redis", "" },
 	};
 	bool is_good = true;
 

@@ -67,6 +67,7 @@ config_read_fn config_read_server, config_read_template, config_read_process;
 config_read_fn config_read_validate, config_read_type, config_read_kind, config_read_role;
 config_read_fn config_read_measure, config_read_range, config_read_target;
 config_read_fn config_read_int, config_read_nodes, config_read_name, config_read_targets;
-config_read_fn config_read_url_path, config_read_systemd_unit;
+config_read_fn config_read_url_path, config_read_systemd_unit, config_read_windows;
+config_read_fn config_read_fence;
 
 #endif

@@ -118,24 +118,41 @@ config_read_argv(const struct config_key *key, const char *const *values, void *
 	return n <= ARGV_MAX ? config_set_list(field, values) : -1;
 }
 
+/* One of the arguments has it. */
+static bool
+has_mark(const char *const *values, const char *mark)
+{
+	for (size_t i = 1; values[0] != NULL && values[i] != NULL; i++) {
+		if (strstr(values[i], mark) != NULL)
+			return true;
+	}
+	return false;
+}
+
 int
 config_read_validate(const struct config_key *key, const char *const *values, void *field)
 {
-	bool has_file = false;
+	return has_mark(values, "%f") ? config_read_argv(key, values, field) : -1;
+}
 
-	for (size_t i = 1; values[0] != NULL && values[i] != NULL; i++)
-		has_file = has_file || strstr(values[i], "%f") != NULL;
-	return has_file ? config_read_argv(key, values, field) : -1;
+/* One that is not told which server it is about would cut off the same one always. */
+int
+config_read_fence(const struct config_key *key, const char *const *values, void *field)
+{
+	if (!has_mark(values, "{node}") && !has_mark(values, "{address}"))
+		return -1;
+	return config_read_argv(key, values, field);
 }
 
 int
 config_read_events(const struct config_key *key, const char *const *values, void *field)
 {
-	/* The last three come with checks and operations (design, section 8). */
+	/* Those of operations are run by the command, all others by the daemon. */
 	static const char *const events[] = {
 		"change",
 		"problem",
 		"proposal",
+		"op-begin",
 		"op-done",
 		"op-failed",
 	};

@@ -165,3 +165,18 @@ config_read_systemd_unit(const struct config_key *key, const char *const *values
 		return -1;
 	return config_read_text(key, values, field);
 }
+
+int
+config_read_windows(const struct config_key *key, const char *const *values, void *field)
+{
+	struct time_windows all = { 0 };
+
+	(void)key;
+	for (; *values != NULL; values++) {
+		if (all.count == TIME_WINDOWS_MAX ||
+		    time_window_parse(*values, &all.list[all.count++]) != 0)
+			return -1;
+	}
+	*(struct time_windows *)field = all;
+	return 0;
+}

@@ -129,12 +129,22 @@ accept_flag(const struct exchange *x, struct http_answer *h, struct kv_answer *a
 		err_set(&a->err, ERR_PROTOCOL, "neither true nor false was answered");
 }
 
+/*
+ * Applied it is, whatever the body says: {"Results": [{"KV": {"ModifyIndex": 8813, …}}, …]}. A deletion
+ * has no result.
+ */
 static void
 accept_txn(const struct exchange *x, struct http_answer *h, struct kv_answer *a)
 {
+	json_t *answer = json_parse(str_text(&h->body), h->body.len, "the answer", NULL);
+	const json_t *results = json_object_get(answer, "Results");
+	const json_t *last = json_array_get(results, json_array_size(results) - 1);
+	json_int_t index = json_get_int(json_object_get(last, "KV"), "ModifyIndex", 0);
+
 	(void)x;
-	(void)h;
 	a->is_applied = true;
+	a->index = index > 0 ? (uint64_t)index : 0;
+	json_decref(answer);
 }
 
 static void

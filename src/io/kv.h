@@ -87,8 +87,12 @@ void kv_nodes_clear(struct kv_nodes *n);
 void kv_nodes_take(struct kv_nodes *to, struct kv_nodes *from);
 
 struct kv_answer {
-	struct err err;      /* ERR_UNKNOWN for a write that may or may not have happened */
-	uint64_t index;      /* reads: the index of what was read (0: the answer had none) */
+	struct err err; /* ERR_UNKNOWN for a write that may or may not have happened */
+	/*
+	 * Reads: of what was read (0: the answer had none). Transactions that were applied: the
+	 * modify_index of the last operation's key; 0: it has none.
+	 */
+	uint64_t index;
 	bool is_applied;     /* writes: false when the check-and-set, lock or transaction lost */
 	struct kv_list list; /* get (at most one entry), list: freed after, unless taken */
 	struct kv_nodes nodes;

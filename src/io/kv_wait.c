@@ -153,12 +153,24 @@ kv_wait_delete(struct kv_waiter *w, const char *key, struct err *e)
 }
 
 int
-kv_wait_txn(struct kv_waiter *w, const struct kv_op *ops, size_t count, struct err *e)
+kv_wait_txn_index(
+    struct kv_waiter *w, const struct kv_op *ops, size_t count, uint64_t *index, struct err *e)
 {
 	struct wait wait = { 0 };
 	struct kv_call *call = kv_txn(w->kv, ops, count, answer_came, &wait);
+	int rc = wait_for_write(w, call, &wait, e);
 
-	return wait_for_write(w, call, &wait, e);
+	if (rc == 1)
+		*index = wait.answer.index;
+	return rc;
+}
+
+int
+kv_wait_txn(struct kv_waiter *w, const struct kv_op *ops, size_t count, struct err *e)
+{
+	uint64_t ignored;
+
+	return kv_wait_txn_index(w, ops, count, &ignored, e);
 }
 
 int

@@ -36,6 +36,9 @@ int kv_wait_put(struct kv_waiter *w, const char *key, const void *value, size_t 
 int kv_wait_delete(struct kv_waiter *w, const char *key, struct err *e);
 /* 1 applied, 0 not (why in e->text with ERR_CONFLICT), -1 failed: ERR_UNKNOWN means re-read. */
 int kv_wait_txn(struct kv_waiter *w, const struct kv_op *ops, size_t count, struct err *e);
+/* The same, and once it was applied the modify_index of the last operation's key (0: not told). */
+int kv_wait_txn_index(
+    struct kv_waiter *w, const struct kv_op *ops, size_t count, uint64_t *index, struct err *e);
 int kv_wait_put_if(struct kv_waiter *w, const struct kv_op *op, struct err *e);
 int kv_wait_session_create(
     struct kv_waiter *w, const struct kv_session_spec *s, char out[KV_SESSION_SIZE], struct err *e);

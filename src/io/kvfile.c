@@ -59,6 +59,7 @@ kvfile_list(struct kv *kv, const char *prefix, const struct kv_read *r, kv_done_
 static void
 act_ops(struct file_call *c, struct kvfile_state *s, int64_t now_ms, struct kv_answer *a)
 {
+	struct kv_answer last = { .index = 0 };
 	struct err why;
 
 	for (size_t i = 0; i < c->op_count; i++) {
@@ -67,6 +68,9 @@ act_ops(struct file_call *c, struct kvfile_state *s, int64_t now_ms, struct kv_a
 			return;
 		}
 	}
+	kvfile_state_answer(s, c->ops[c->op_count - 1].key, false, now_ms, &last);
+	a->index = last.list.count > 0 ? last.list.entries[0].modify_index : 0;
+	kv_answer_clear(&last);
 	a->is_applied = true;
 }
 

@@ -131,7 +131,7 @@ gather_checked(
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct preflight_server *s = &f->servers[i];
-		const struct check_spec *spec = gather_spec(g, pair, s->node);
+		const struct check_spec *spec = gather_find_spec(g->client->config, pair, s->node);
 		struct check_target at;
 
 		if (check_here_find(&at, g->client, spec, g->map, e) != 0)

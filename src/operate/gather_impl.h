@@ -5,8 +5,8 @@
 #include "operate/gather.h"
 
 /* The check that the pair has of this server. */
-const struct check_spec *gather_spec(
-    const struct gather *g, const struct config_pair *pair, const char *node);
+const struct check_spec *gather_find_spec(
+    const struct config *c, const struct config_pair *pair, const char *node);
 /* "10.0.4.13:3306" into the server's two. */
 struct endpoint;
 void gather_place(struct preflight_server *s, const struct endpoint *at);

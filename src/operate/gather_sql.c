@@ -222,8 +222,9 @@ gather_sql(
 	int rc = 0;
 
 	for (size_t i = 0; i < 2 && rc == 0; i++)
-		rc = find_and_look(
-		    &asks[i], g, gather_spec(g, pair, pair->nodes[i]), &at[i], &f->servers[i], e);
+		rc = find_and_look(&asks[i], g,
+		    gather_find_spec(g->client->config, pair, pair->nodes[i]), &at[i],
+		    &f->servers[i], e);
 	guess_active(f);
 	if (rc == 0 && f->servers[0].is_reached && f->servers[1].is_reached)
 		rc = compare_positions(asks, at, f, e);

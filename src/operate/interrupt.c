@@ -37,3 +37,15 @@ interrupt_is_pending(void *arg)
 	(void)arg;
 	return is_pending != 0;
 }
+
+void
+interrupt_keep(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	struct sigaction act = { .sa_handler = caught };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &act, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
+}

@@ -8,6 +8,11 @@
 #include <stdbool.h>
 
 void interrupt_catch(void);
+/*
+ * From now on Ctrl-C and SIGTERM only set the flag, however often they come, and the loss of the terminal
+ * does not even that: for what must not end halfway.
+ */
+void interrupt_keep(void);
 /* The form that kv_wait.h asks for; arg is not used. */
 bool interrupt_is_pending(void *arg);
 

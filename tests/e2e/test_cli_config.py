@@ -96,6 +96,43 @@ def test_bad_credentials(procs):
     assert warnings() == []
 
 
+def test_operations(procs):
+    """What operations of a pair are bound to is shown; nothing is, of a pair that asks for nothing."""
+    desk = desk_with(procs)
+    with open(desk.config_path, "a") as f:
+        f.write('pair "plain" { kind = "redis" nodes = {"r1", "r2"} }\n'
+                'pair "maindb" {\n kind = "redis"\n nodes = {"db3", "db4"}\n approvals = 1\n'
+                ' maintenance-window = {"Mon-Fri 09:00-17:00", "sat 22:00-02:00"}\n'
+                ' fence-command = {"/etc/pointsman/fence", "{node}"}\n'
+                ' pre-hook = {"/etc/pointsman/hooks/quiet", "maindb"}\n hook-timeout = "2s"\n}\n'
+                'hook "chat" { on = {"op-begin", "op-done"} command = {"/etc/chat"} }\n')
+    done = desk.run("config", "check")
+    assert done.code == 0 and "The configuration is good." in done.out, done
+    check_width(done.out)
+    shown = done.out.split("pair           maindb", 1)
+    for line in ("  approvals    1: another person approves\n  planned      Mon-Fri 09:00-17:00\n"
+                 "               Sat 22:00-02:00\n", "  fence        /etc/pointsman/fence\n",
+                 "  pre-hook     /etc/pointsman/hooks/quiet\n"):
+        assert line in shown[1] and line not in shown[0], (line, done.out)
+    assert "post-hook" not in done.out
+    plain, maindb = desk.run("config", "check", "-o", "json").json["pairs"]
+    assert (plain["approvals"], plain["maintenance_window"], plain["fence_command"]) == (0, [], [])
+    assert (plain["hook_timeout_ms"], plain["command_timeout_ms"]) == (10000, 30000)
+    assert maindb["approvals"] == 1 and maindb["hook_timeout_ms"] == 2000
+    assert maindb["maintenance_window"] == ["Mon-Fri 09:00-17:00", "Sat 22:00-02:00"]
+    assert maindb["fence_command"] == ["/etc/pointsman/fence", "{node}"]
+    assert maindb["pre_hook"] == ["/etc/pointsman/hooks/quiet", "maindb"]
+    with open(desk.config_path, "a+") as f:
+        f.seek(0)
+        line = len(f.readlines()) + 4
+        f.write('pair "third" {\n kind = "redis"\n nodes = {"x", "y"}\n'
+                ' maintenance-window = {"Mon-Fri 9-17"}\n}\n')
+    refused = desk.run("config", "check")
+    said = "".join(refused.err.split())
+    assert refused.code == 2, refused
+    assert f':{line}:maintenance-window="Mon-Fri9-17":allowedisoneto16' in said, refused
+
+
 def test_missing_files(procs):
     done = desk_with(procs, "none.mustache").run("config", "check")
     assert done.code == 2 and "none.mustache" in done.err, done

@@ -370,11 +370,11 @@ bad_values_in_hook(void **state)
 	static const struct bad cases[] = {
 		{ "hook x { on = full-moon command = {true} }",
 		    "main.conf:1: on = \"full-moon\": allowed is one or more of change, problem, "
-		    "proposal, op-done and op-failed\n" },
+		    "proposal, op-begin, op-done and op-failed\n" },
 		{ "hook x { on = {change, \"\"} command = {true} }",
 		    "main.conf:1: on = {\"change\", \"\"}: allowed is one or more of change, "
 		    "problem, "
-		    "proposal, op-done and op-failed\n" },
+		    "proposal, op-begin, op-done and op-failed\n" },
 		{ "hook x { on = change }",
 		    "main.conf:1: hook \"x\": command is missing: the program to run\n" },
 		{ "hook x { on = change command = {} }",
@@ -455,7 +455,7 @@ all_problems_come_at_once(void **state)
 	    "\"127.0.0.1:53\", or \"\" for none\n"
 	    "main.conf:14: settle-min = \"5\": allowed is a duration from 0 to 10s, like \"20ms\"\n"
 	    "more.conf:2: on = \"nothing\": allowed is one or more of change, problem, proposal, "
-	    "op-done and op-failed\n"
+	    "op-begin, op-done and op-failed\n"
 	    "more.conf:3: vantage = \"7\": allowed is yes or no\n"
 	    "main.conf:8: output \"hosts\": path is missing: the file to be written\n"
 	    "main.conf:8: output \"hosts\": signal needs pidfile\n"
@@ -705,7 +705,8 @@ the_sample_is_good(void **state)
 	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
 	c = config_load_good(str_text(&all));
 	assert_int_equal(c->output_count, 2);
-	assert_int_equal(c->hook_count, 1);
+	assert_int_equal(c->hook_count, 2);
+	assert_int_equal(c->pairs[0].maintenance.count, 2);
 	assert_string_equal(c->consul.names, "services/");
 	config_free(c);
 	str_clear(&sample);

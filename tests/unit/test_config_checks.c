@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -132,6 +133,134 @@ a_short_interval_is_fast_enough(void **state)
 	config_free(c);
 }
 
+/* --- what operations need ------------------------------------------------------------------------ */
+
+static void
+operations_have_their_defaults(void **state)
+{
+	struct config *c = config_load_good("pair p { kind = redis nodes = {a, b} }\n");
+	const struct config_pair *p = &c->pairs[0];
+	struct tm any = { .tm_wday = 3, .tm_hour = 4 };
+
+	(void)state;
+	assert_int_equal(p->approvals, 0);
+	assert_int_equal(p->maintenance.count, 0);
+	assert_true(time_windows_allow(&p->maintenance, &any));
+	assert_null(p->fence);
+	assert_null(p->pre_hook);
+	assert_null(p->post_hook);
+	assert_null(p->failed_hook);
+	assert_int_equal(p->hook_limit_ms, 10000);
+	assert_int_equal(p->command_limit_ms, 30000);
+	config_free(c);
+}
+
+static void
+operations_have_what_is_set(void **state)
+{
+	struct config *c = config_load_good(
+	    "pair p { kind = mysql nodes = {a, b} credentials = /c window = 3s\n"
+	    "  approvals = 1 hook-timeout = 1m\n"
+	    "  maintenance-window = {\"Mon-Fri 09:00-17:00\", \"sat 22:00-02:00\"}\n"
+	    "  fence-command = {fence, off, \"{address}\"}\n"
+	    "  pre-hook = {/h, pre} post-hook = /h failed-hook = {\"/h\", \"\"} }\n"
+	    "pair q { kind = daemon nodes = {a, b} status = s start = s stop = s\n"
+	    "  command-timeout = 2m maintenance-window = {} }\n"
+	    "hook begin { on = {op-begin, op-done, op-failed} command = /h }\n");
+	const struct config_pair *p = &c->pairs[0];
+	char text[TIME_WINDOW_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(p->approvals, 1);
+	assert_int_equal(p->timing.window_ms, 3000);
+	assert_int_equal(p->maintenance.count, 2);
+	assert_string_equal(time_window_format(text, &p->maintenance.list[1]), "Sat 22:00-02:00");
+	assert_string_equal(p->fence[2], "{address}");
+	assert_string_equal(p->pre_hook[1], "pre");
+	assert_null(p->pre_hook[2]);
+	assert_string_equal(p->post_hook[0], "/h");
+	assert_string_equal(p->failed_hook[1], "");
+	assert_int_equal(p->hook_limit_ms, 60000);
+	assert_int_equal(c->pairs[1].command_limit_ms, 120000);
+	assert_int_equal(c->pairs[1].maintenance.count, 0);
+	assert_string_equal(c->hooks[0].on[0], "op-begin");
+	config_free(c);
+}
+
+#define ARGV "a program (absolute, or a bare name that is in PATH), its arguments"
+#define DAEMON "kind = daemon nodes = {a, b} status = s start = s stop = s"
+#define APPROVALS "0, or 1: another person has to approve an operation"
+#define WINDOWS \
+	"one to 16 windows of days and local time, like {\"Mon-Fri 09:00-17:00\", \"Sat " \
+	"22:00-02:00\"}"
+#define FENCE \
+	"like {\"/usr/bin/program\", \"{node}\"}: " ARGV \
+	", and {node} or {address} for the server to cut off"
+
+static void
+operations_are_told_what_is_allowed(void **state)
+{
+	static const char daemon[] = DAEMON, redis[] = "kind = redis nodes = {a, b}";
+	static const struct {
+		const char *pair, *key, *problem;
+	} cases[] = {
+		{ daemon, "approvals = 2", "approvals = \"2\": allowed is " APPROVALS },
+		{ redis, "approvals = yes", "approvals = \"yes\": allowed is " APPROVALS },
+		{ redis, "maintenance-window = \"09:00-17:00\"",
+		    "maintenance-window = \"09:00-17:00\": allowed is " WINDOWS },
+		{ daemon, "maintenance-window = {\"Mon 09:00-17:00\", \"Tue 09:00-09:00\"}",
+		    "maintenance-window = {\"Mon 09:00-17:00\", \"Tue 09:00-09:00\"}: allowed "
+		    "is " WINDOWS },
+		{ redis, "fence-command = {/fence, it}",
+		    "fence-command = {\"/fence\", \"it\"}: allowed is " FENCE },
+		{ redis, "fence-command = \"{node}\"",
+		    "fence-command = \"{node}\": allowed is " FENCE },
+		{ redis, "fence-command = {\"etc/fence\", \"{node}\"}",
+		    "fence-command = {\"etc/fence\", \"{node}\"}: allowed is " FENCE },
+		{ daemon, "fence-command = {/fence, \"{node}\"}",
+		    "fence-command = {\"/fence\", \"{node}\"}: a pair of the kind daemon has no "
+		    "fence-command" },
+		{ redis, "pre-hook = \"./h\"", "pre-hook = \"./h\": allowed is " ARGV },
+		{ redis, "post-hook = \"\"", "post-hook = \"\": allowed is " ARGV },
+		{ redis, "failed-hook = \"../h\"", "failed-hook = \"../h\": allowed is " ARGV },
+		{ redis, "hook-timeout = 99ms",
+		    "hook-timeout = \"99ms\": allowed is a duration from 100ms to 10m, like "
+		    "\"10s\"" },
+		{ daemon, "command-timeout = 11m",
+		    "command-timeout = \"11m\": allowed is a duration from 100ms to 10m, like "
+		    "\"30s\"" },
+		{ redis, "command-timeout = 5s",
+		    "command-timeout = \"5s\": a pair of the kind redis has no command-timeout" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(cases); i++) {
+		char text[512], want[1024];
+
+		snprintf(text, sizeof(text), "pair p { %s\n%s }", cases[i].pair, cases[i].key);
+		snprintf(want, sizeof(want), "main.conf:2: %s\n", cases[i].problem);
+		assert_string_equal(config_load_text(text, NULL), want);
+	}
+}
+
+static void
+more_windows_than_anybody_needs_are_refused(void **state)
+{
+	struct str text = STR_INIT;
+
+	(void)state;
+	str_adds(&text, "pair p { " DAEMON "\nmaintenance-window = {\"Mon 00:00-00:01\"");
+	for (int i = 1; i < TIME_WINDOWS_MAX; i++)
+		str_addf(&text, ", \"Mon 00:%02d-00:%02d\"", i * 2, i * 2 + 1);
+	str_adds(&text, "} }");
+	config_free(config_load_good(str_text(&text)));
+	text.len -= strlen("} }");
+	str_adds(&text, ", \"Tue 00:00-00:01\"} }");
+	assert_non_null(strstr(config_load_text(str_text(&text), NULL),
+	    "\"Tue 00:00-00:01\"}: allowed is " WINDOWS "\n"));
+	str_clear(&text);
+}
+
 #define CHECK(more) "check a { type = tcp target = \"a:1\"\n" more " }\n"
 #define PAIR(more) "pair p { kind = mysql nodes = {a, b} credentials = /c\n" more " }\n"
 
@@ -211,6 +340,10 @@ main(void)
 		cmocka_unit_test(a_pair_brings_its_checks),
 		cmocka_unit_test(a_daemon_pair_asks_its_own_command),
 		cmocka_unit_test(a_short_interval_is_fast_enough),
+		cmocka_unit_test(operations_have_their_defaults),
+		cmocka_unit_test(operations_have_what_is_set),
+		cmocka_unit_test(operations_are_told_what_is_allowed),
+		cmocka_unit_test(more_windows_than_anybody_needs_are_refused),
 		cmocka_unit_test(what_cannot_be_meant),
 	};
 

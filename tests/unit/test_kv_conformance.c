@@ -207,6 +207,27 @@ transacts_in_order(void **state)
 	assert_string_equal(probe_keys(p, "order/"), "");
 }
 
+/* What was written is known by its index without a further read; what changes nothing keeps its own. */
+static void
+tells_the_index_of_a_transaction(void **state)
+{
+	struct probe *p = *state;
+	const struct kv_op ops[] = {
+		{ .kind = KV_OP_SET, .key = "told/a", .value = "1", .value_len = 1 },
+		{ .kind = KV_OP_SET, .key = "told/b", .value = "2", .value_len = 1 },
+	};
+	const struct kv_op gone = { .kind = KV_OP_DELETE, .key = "told/a" };
+	uint64_t first = 0, second = 0, none = 7;
+
+	assert_int_equal(kv_wait_txn_index(&p->w, ops, 2, &first, &probe_err), 1);
+	assert_int_equal(probe_get(p, "told/b").modify_index, first);
+	assert_int_equal(kv_wait_txn_index(&p->w, ops, 2, &second, &probe_err), 1);
+	assert_int_equal(second, first);
+	assert_int_equal(kv_wait_txn_index(&p->w, &gone, 1, &none, &probe_err), 1);
+	assert_int_equal(none, 0);
+	probe_delete(p, "told/b");
+}
+
 static void
 limits_transactions(void **state)
 {
@@ -607,6 +628,7 @@ main(void)
 		TEST(deletes_trees),
 		TEST(transacts_all_or_nothing),
 		TEST(transacts_in_order),
+		TEST(tells_the_index_of_a_transaction),
 		TEST(limits_transactions),
 		TEST(limits_the_size_of_transactions),
 		TEST(conform_locks_and_unlocks),

@@ -1,0 +1,153 @@
+/*
+ * cmd_resume.c: resume, rollback: an operation whose tool died, taken up where its journal is. Both look
+ * at the servers first, as every step does; the journal only says what was ours.
+ */
+#include "base/mem.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/client_report.h"
+#include "cli/commands.h"
+#include "cli/op_flow.h"
+#include "cli/output.h"
+#include "cli/report.h"
+
+#include <stdlib.h>
+
+static enum exit_code
+open_op(struct client *client, const struct cli *cli, const char *text, struct op **out)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	char id[OP_ID_SIZE];
+	struct err e;
+
+	if (op_id_parse(text, id) != 0)
+		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(text));
+	if ((*out = op_open(client, id, &e)) != NULL)
+		return EXIT_DONE;
+	if (e.code != ERR_NOT_FOUND && e.code != ERR_CONFIG && e.code != ERR_PROTOCOL)
+		return client_report_err(client, cli, &e, "reading the operation");
+	report_fact(&r, "%s", e.text);
+	report_do(&r, "all that there are: pointsman history");
+	return report_send(&r, cli, EXIT_USAGE);
+}
+
+/* What has ended cannot be gone on with. */
+static enum exit_code
+refuse_ended(const struct cli *cli, const struct op *op)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(
+	    &r, "operation %s has ended: %s", op->journal->id, op_result_name(op->journal->result));
+	report_why(&r, "there is nothing of it to go on with, or to take back");
+	report_do(&r, "the other way round is a new one: pointsman failover %s --dry-run",
+	    op->pair->name);
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
+static enum exit_code
+refuse_past_return(const struct cli *cli, const struct op *op)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(&r, "operation %s is past its point of no return", op->journal->id);
+	report_why(&r, "%s may have transactions by now that %s has not", op->journal->to,
+	    op->journal->from);
+	report_do(&r, "forward: pointsman resume %s", op->journal->id);
+	report_do(&r, "and then back again: pointsman failover %s", op->pair->name);
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
+static enum exit_code
+refuse_going_back(const struct cli *cli, const struct op *op)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(&r, "operation %s is being taken back", op->journal->id);
+	report_why(&r, "half of it is undone already, and forward would be another plan");
+	report_do(&r, "pointsman rollback %s", op->journal->id);
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
+static enum exit_code
+carry_on(const struct cli *cli, struct op *op, bool is_back)
+{
+	char *who = ask_who();
+	struct err e;
+	enum exit_code code;
+
+	if (op_take_over(op, who, &e) != 0)
+		code = op_flow_refuse(cli, op, &e);
+	else
+		code = op_flow_run(cli, op, is_back);
+	free(who);
+	return code;
+}
+
+static enum exit_code
+take_up(struct cli *cli, const char *id, bool is_back)
+{
+	struct client client;
+	struct op *op = NULL;
+	enum exit_code code;
+
+	if ((code = client_open(&client, cli)) != EXIT_DONE ||
+	    (code = open_op(&client, cli, id, &op)) != EXIT_DONE)
+		goto out;
+	if (op->journal->result == OP_DONE || op->journal->result == OP_UNDONE)
+		code = refuse_ended(cli, op);
+	else if (is_back && op_is_past_return(op))
+		code = refuse_past_return(cli, op);
+	else if (!is_back && op->journal->is_back)
+		code = refuse_going_back(cli, op);
+	else if ((code = op_flow_confirm(cli, op->pair->name, false)) == EXIT_DONE)
+		code = carry_on(cli, op, is_back);
+out:
+	op_free(op);
+	client_close(&client);
+	return code;
+}
+
+static enum exit_code
+run_resume(struct cli *cli, int argc, char **argv)
+{
+	(void)argc;
+	return take_up(cli, argv[0], false);
+}
+
+const struct command cmd_resume = {
+	.name = "resume",
+	.usage = "OP [--yes]",
+	.help = "carries on an operation whose tool died",
+	.about = "Takes the lock of the pair as soon as the dead one's session has ended, ends what it "
+		 "left behind at the servers, and goes on where its journal is. Each step looks first "
+		 "whether it is done.",
+	.options = {
+		{ "yes", '\0', OPTION_FLAG, NULL, "do not ask" },
+	},
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_resume,
+};
+
+static enum exit_code
+run_rollback(struct cli *cli, int argc, char **argv)
+{
+	(void)argc;
+	return take_up(cli, argv[0], true);
+}
+
+const struct command cmd_rollback = {
+	.name = "rollback",
+	.usage = "OP [--yes]",
+	.help = "takes an interrupted operation back",
+	.about = "Undoes what the operation has begun, last step first, and reads back that it is undone. "
+		 "Refused behind the point of no return: from there it is resume, and then a failover "
+		 "the other way.",
+	.options = {
+		{ "yes", '\0', OPTION_FLAG, NULL, "do not ask" },
+	},
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_rollback,
+};

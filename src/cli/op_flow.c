@@ -1,0 +1,85 @@
+/*
+ * op_flow.c: the way from a confirmation to an exit code, the same for every operation.
+ *
+ * Exit codes say what is so now, not how far it got: 5 is "as it was before, though something was tried",
+ * 4 and 3 are "nothing was touched", 6 is the only one that needs somebody.
+ */
+#include "cli/op_flow.h"
+
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/client_report.h"
+#include "cli/op_screen.h"
+#include "cli/report.h"
+#include "feature/config.h"
+#include "operate/interrupt.h"
+
+static enum exit_code
+code_of(const struct op *op, enum op_end end)
+{
+	switch (end) {
+	case OP_END_DONE:
+		return EXIT_DONE;
+	case OP_END_PROBLEMS:
+		return EXIT_PROBLEM;
+	case OP_END_UNDONE:
+		if (op_has_acted(op))
+			return EXIT_UNDONE;
+		return interrupt_is_pending(NULL) ? EXIT_STOPPED : EXIT_REFUSED;
+	case OP_END_NEEDS_YOU:
+	default:
+		return EXIT_NEEDS_YOU;
+	}
+}
+
+enum exit_code
+op_flow_run(const struct cli *cli, struct op *op, bool is_back)
+{
+	struct op_live *live = op_live_new(cli);
+	struct err e = { .code = ERR_NONE };
+	enum op_end end;
+	enum exit_code code;
+
+	op->observer = op_live_observer(live);
+	end = is_back ? op_roll_back(op, &e) : op_run(op, &e);
+	op->observer = NULL;
+	code = code_of(op, end);
+	op_live_finish(live, op, end, &e, code);
+	op_live_free(live);
+	/* A rollback that was asked for did what it should. */
+	return is_back && end == OP_END_UNDONE ? EXIT_DONE : code;
+}
+
+enum exit_code
+op_flow_refuse(const struct cli *cli, const struct op *op, const struct err *e)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	if (e->code != ERR_CONFLICT)
+		return client_report_err(op->client, cli, e, "beginning the operation");
+	report_fact(&r, "somebody else is at work on %s: %s", op->pair->name, SHOWN_LONG(e->text));
+	report_why(&r, "two operations on one pair could make both servers writable");
+	report_do(&r, "talk to them; pointsman history shows how far it is");
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
+enum exit_code
+op_flow_confirm(struct cli *cli, const char *word, bool needs_plan)
+{
+	bool has_plan = !needs_plan || option_text(cli, "plan") != NULL;
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	if (option_is_set(cli, "yes") && has_plan)
+		return EXIT_DONE;
+	if (!option_is_set(cli, "yes") && cli->is_asking)
+		return ask_to_type(cli, word, "to go");
+	report_fact(&r, "%s moves only what was seen before%s", cli->command->name,
+	    cli->is_asking ? "" : ", and there is no terminal to ask on");
+	report_why(&r, "nothing moves without a person");
+	if (needs_plan)
+		report_do(&r, "look at it: pointsman %s %s --dry-run; then: … --plan ID --yes",
+		    cli->command->name, word);
+	else
+		report_do(&r, "the same command with --yes");
+	return report_send(&r, cli, EXIT_REFUSED);
+}

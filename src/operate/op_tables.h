@@ -1,0 +1,11 @@
+/* op_tables.h: every kind of operation. */
+#ifndef OPERATE_OP_TABLES_H
+#define OPERATE_OP_TABLES_H
+
+#include "operate/op.h"
+
+extern const struct op_table op_failover_sql, op_rehearse_sql; /* failover_sql.c */
+extern const struct op_table op_emergency_sql;                 /* emergency_sql.c */
+extern const struct op_table op_rejoin_sql;                    /* rejoin_sql.c */
+
+#endif

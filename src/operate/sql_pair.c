@@ -1,0 +1,275 @@
+/*
+ * sql_pair.c: the two connections, the fence, catching up and the lift. facts/mysql.md has the reason of
+ * each order here:
+ *
+ *   - the position is taken behind the fence, and once more when it was reached: it has to stand still;
+ *   - an error of the fence means nothing: MySQL keeps a queued SET and carries it out later. So whatever
+ *     was tried is undone, and read back;
+ *   - nobody is made writable before the other one is surely not.
+ */
+#include "operate/sql_pair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "operate/op_impl.h"
+
+#define LOCK_MS 5000  /* until a connection that was killed has let its lock go */
+#define FENCE_MS 1500 /* lock_wait_timeout is 1 s */
+#define SETTLED_MS \
+	50 /* pre-sync: so far behind a standby may be, and still catch up in the budget */
+
+struct sql_pair *
+sql_pair_of(const struct op *op)
+{
+	return op->state;
+}
+
+int64_t
+sql_pair_ask_ms(const struct op *op)
+{
+	int64_t left = op_left_ms(op);
+
+	return left < SQL_ASK_MS ? left : SQL_ASK_MS;
+}
+
+/* --- connections ---------------------------------------------------------------------------------- */
+
+static int
+connect_and_lock(struct sql_server *s, bool takes, int64_t limit_ms, struct err *e)
+{
+	if (sql_server_connect(s, limit_ms, e) != 0)
+		return -1;
+	return sql_server_lock(s, takes, LOCK_MS, e);
+}
+
+int
+sql_pair_again(struct op *op, struct sql_server *s, struct err *e)
+{
+	(void)op;
+	if (sql_server_is_open(s))
+		return 0;
+	return connect_and_lock(s, true, SQL_CONNECT_MS, e);
+}
+
+static int
+open_pair(struct op *op, bool needs_from, struct err *e)
+{
+	struct sql_pair *p = mem_alloc(sizeof(*p));
+
+	op->state = p;
+	if ((p->from = sql_server_new(op->client, op->pair, op->journal->from, e)) == NULL ||
+	    (p->to = sql_server_new(op->client, op->pair, op->journal->to, e)) == NULL)
+		return -1;
+	if (connect_and_lock(p->from, op->is_resumed,
+		needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
+	    (needs_from || e->code == ERR_CONFLICT))
+		return -1;
+	return connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e);
+}
+
+int
+sql_pair_open(struct op *op, struct err *e)
+{
+	return open_pair(op, !op_is_past_return(op), e);
+}
+
+int
+sql_pair_open_to(struct op *op, struct err *e)
+{
+	return open_pair(op, false, e);
+}
+
+void
+sql_pair_close(struct op *op)
+{
+	struct sql_pair *p = op->state;
+
+	if (p == NULL)
+		return;
+	sql_server_free(p->from);
+	sql_server_free(p->to);
+	free(p->position);
+	free(p);
+	op->state = NULL;
+}
+
+/* --- the fence ------------------------------------------------------------------------------------ */
+
+int
+sql_fence_check(struct op *op, struct err *e)
+{
+	return sql_server_is_fenced(sql_pair_of(op)->from, sql_pair_ask_ms(op), e);
+}
+
+int
+sql_fence(struct op *op, struct err *e)
+{
+	struct sql_server *from = sql_pair_of(op)->from;
+
+	if (sql_server_set_read_only(from, true, FENCE_MS, e) == 0)
+		return 0;
+	if (sql_server_number(from) == 1205)
+		return err_set(e, ERR_TIMEOUT,
+		    "%s could not be fenced within a second: a statement, LOCK TABLES or a commit "
+		    "that waits for semi-sync stands in the way",
+		    sql_server_node(from));
+	return -1;
+}
+
+int
+sql_fence_verify(struct op *op, struct err *e)
+{
+	int rc = sql_fence_check(op, e);
+
+	if (rc == 0)
+		err_set(e, ERR_TIMEOUT, "%s still takes writes", op->journal->from);
+	return rc;
+}
+
+/*
+ * Only while the other one takes none. A fence that was asked for and lost its answer may still be in the
+ * queue of the server: our connection is gone then, and sql_pair_again() has ended it there.
+ */
+int
+sql_fence_undo(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	int is_writable;
+
+	if (sql_pair_again(op, p->from, e) != 0 || sql_pair_again(op, p->to, e) != 0)
+		return -1;
+	if ((is_writable = sql_server_is_writable(p->to, sql_pair_ask_ms(op), e)) < 0)
+		return -1;
+	if (is_writable)
+		return err_set(e, ERR_CONFLICT, "%s takes writes: %s must not, too",
+		    op->journal->to, op->journal->from);
+	return sql_server_set_read_only(p->from, false, FENCE_MS, e);
+}
+
+int
+sql_fence_undone(struct op *op, struct err *e)
+{
+	int rc = sql_server_is_writable(sql_pair_of(op)->from, SQL_ASK_MS, e);
+
+	if (rc == 0)
+		err_set(e, ERR_TIMEOUT, "%s is still read-only", op->journal->from);
+	return rc;
+}
+
+/* --- catching up ---------------------------------------------------------------------------------- */
+
+static int
+take_position(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+
+	free(p->position);
+	p->position = NULL;
+	p->taken_ms = clock_mono_ms();
+	return sql_server_position(p->from, sql_pair_ask_ms(op), &p->position, e);
+}
+
+/* A pair that keeps up is at most a moment behind: what it lacks now it has SETTLED_MS later. */
+int
+sql_presync_verify(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	int64_t behind_ms;
+	int rc;
+
+	if (p->position == NULL && take_position(op, e) != 0)
+		return -1;
+	if ((rc = sql_server_has(p->to, p->position, sql_pair_ask_ms(op), e)) <= 0)
+		return rc;
+	behind_ms = clock_mono_ms() - p->taken_ms;
+	free(p->position);
+	p->position = NULL;
+	if (behind_ms <= SETTLED_MS)
+		return 1;
+	err_set(e, ERR_TIMEOUT, "%s was %lld ms behind", op->journal->to, (long long)behind_ms);
+	return 0;
+}
+
+/* The part of a position that a note has room for: MariaDB's is short, of a MySQL's the end counts. */
+static const char *
+shown_position(const char *position)
+{
+	size_t len = strlen(position);
+
+	return len > 60 ? position + len - 60 : position;
+}
+
+int
+sql_caught_up_verify(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	char *reached;
+	bool stood;
+	int rc;
+
+	if (p->position == NULL && take_position(op, e) != 0)
+		return -1;
+	if ((rc = sql_server_has(p->to, p->position, sql_pair_ask_ms(op), e)) <= 0)
+		return rc;
+	reached = p->position;
+	p->position = NULL;
+	if (take_position(op, e) != 0) {
+		free(reached);
+		return -1;
+	}
+	stood = strcmp(reached, p->position) == 0;
+	free(reached);
+	if (!stood) {
+		err_set(e, ERR_TIMEOUT, "%s still writes behind the fence", op->journal->from);
+		return 0;
+	}
+	op_note(op, "%s", shown_position(p->position));
+	journal_note(op->journal, "position", p->position);
+	return 1;
+}
+
+/* --- the lift ------------------------------------------------------------------------------------- */
+
+int
+sql_lift_check(struct op *op, struct err *e)
+{
+	return sql_server_is_writable(sql_pair_of(op)->to, sql_pair_ask_ms(op), e);
+}
+
+/*
+ * An operation that is taken up may have been interrupted for days: the old one is looked at again, if it
+ * can be, and fenced again if somebody lifted it.
+ */
+static int
+is_from_still_fenced(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	int rc;
+
+	if (!sql_server_is_open(p->from))
+		return 0;
+	if ((rc = sql_server_is_fenced(p->from, sql_pair_ask_ms(op), e)) != 0)
+		return rc > 0 ? 0 : -1;
+	return sql_server_set_read_only(p->from, true, FENCE_MS, e);
+}
+
+int
+sql_lift(struct op *op, struct err *e)
+{
+	if (op->is_resumed && is_from_still_fenced(op, e) != 0)
+		return -1;
+	return sql_server_set_read_only(sql_pair_of(op)->to, false, FENCE_MS, e);
+}
+
+int
+sql_lift_verify(struct op *op, struct err *e)
+{
+	int rc = sql_lift_check(op, e);
+
+	if (rc == 0)
+		err_set(e, ERR_TIMEOUT, "%s still takes no writes", op->journal->to);
+	return rc;
+}

@@ -1,0 +1,60 @@
+/*
+ * sql_pair.h: both databases of a pair in the hands of an operation, and the step functions that planned,
+ * emergency and rejoin have in common. op->state is a struct sql_pair while one of their tables is at work.
+ */
+#ifndef OPERATE_SQL_PAIR_H
+#define OPERATE_SQL_PAIR_H
+
+#include "operate/op.h"
+#include "operate/sql_server.h"
+
+struct sql_pair {
+	struct sql_server *from, *to; /* the journal's */
+	char *position;               /* of from, that to has to reach; NULL: not taken yet */
+	int64_t taken_ms;             /* monotonic: when */
+};
+
+#define SQL_CONNECT_MS 5000
+#define SQL_CONNECT_DEAD_MS 1500 /* to one that is thought dead: a black hole answers never */
+#define SQL_ASK_MS 2000          /* one question; a server that is well answers in one */
+
+struct sql_pair *sql_pair_of(const struct op *op);
+
+/* op_table's: connects to both and takes their locks. Behind the point of no return from may be dead. */
+int sql_pair_open(struct op *op, struct err *e);
+/* The same when from is thought dead: it is connected to if it can be (sql_server_is_open). */
+int sql_pair_open_to(struct op *op, struct err *e);
+void sql_pair_close(struct op *op);
+
+/* Connected and locked again, after a lost connection: for undoing, and behind the point of no return. */
+int sql_pair_again(struct op *op, struct sql_server *s, struct err *e);
+/* What a question may take: SQL_ASK_MS, or what is left of the step. */
+int64_t sql_pair_ask_ms(const struct op *op);
+
+/* --- steps; each as op.h wants it ------------------------------------------------------------------- */
+
+int sql_fence_check(struct op *op, struct err *e); /* from takes no writes */
+int sql_fence(struct op *op, struct err *e);
+int sql_fence_verify(struct op *op, struct err *e);
+int sql_fence_undo(struct op *op, struct err *e);
+int sql_fence_undone(struct op *op, struct err *e);
+
+int sql_presync(struct op *op, struct err *e); /* to keeps up with from */
+int sql_presync_verify(struct op *op, struct err *e);
+int sql_caught_up_verify(
+    struct op *op, struct err *e); /* to has all that from has, and from stands */
+
+int sql_lift_check(struct op *op, struct err *e); /* to takes writes */
+int sql_lift(struct op *op, struct err *e);
+int sql_lift_verify(struct op *op, struct err *e);
+
+int sql_sessions(struct op *op, struct err *e); /* those of applications on from are ended */
+int sql_sessions_verify(struct op *op, struct err *e);
+
+/* The table of the test write, on s, which takes writes; without the right to, a fact says so. */
+int sql_make_table(struct op *op, struct sql_server *s, struct err *e);
+int sql_test_write(struct op *op, struct err *e);     /* through the name, on to */
+int sql_rehearse_write(struct op *op, struct err *e); /* on from, which stays what it is */
+int sql_follows_verify(struct op *op, struct err *e); /* from has it, and nothing that to has not */
+
+#endif
