@@ -25,7 +25,10 @@ struct redis_info {
 	int64_t used_memory, max_memory;
 	char memory_policy[REDIS_WORD_SIZE];
 	char replid[REDIS_WORD_SIZE];
-	int64_t offset;        /* a master's own */
+	int64_t offset; /* a master's own */
+	/* The history that it had before it was promoted, and the first byte that is not of it. */
+	char replid2[REDIS_WORD_SIZE];
+	int64_t second_offset;
 	int64_t good_replicas; /* only with min-replicas-to-write */
 	int64_t replicas;
 	int64_t replica_behind,
@@ -36,6 +39,8 @@ struct redis_info {
 	int64_t silent_s, link_down_s, is_syncing;
 	int64_t received, applied; /* a replica's offsets */
 	int64_t is_read_only;      /* a replica's */
+	int64_t is_saving;         /* a BGSAVE is under way */
+	int64_t keys;              /* of all databases; 0 also where INFO does not tell */
 };
 
 /* 0, or -1: that is no INFO (ERR_PROTOCOL). Never believes a length or a number that is not there. */

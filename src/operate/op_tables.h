@@ -4,6 +4,7 @@
 
 #include "operate/op.h"
 
-extern const struct op_table op_failover_sql, op_rehearse_sql; /* failover_sql.c */
+extern const struct op_table op_failover_sql, op_rehearse_sql;     /* failover_sql.c */
+extern const struct op_table op_failover_redis, op_rehearse_redis; /* failover_redis.c */
 
 #endif
