@@ -160,17 +160,36 @@ keep_one(struct op *op, struct redis_server *s, struct str *failed)
 		str_addf(failed, "%s%.100s", failed->len > 0 ? "; " : "", own.text);
 }
 
+static int
+judge_kept(struct str *failed, struct err *e)
+{
+	int rc = failed->len == 0
+		     ? 0
+		     : err_set(e, ERR_IO, "the next start will undo it: %s", str_text(failed));
+
+	str_clear(failed);
+	return rc;
+}
+
 int
 redis_keep(struct op *op, struct err *e)
 {
 	struct redis_pair *p = redis_pair_of(op);
 	struct str failed = STR_INIT;
-	int rc = 0;
 
 	keep_one(op, p->to, &failed);
 	keep_one(op, p->from, &failed);
-	if (failed.len > 0)
-		rc = err_set(e, ERR_IO, "the next start will undo it: %s", str_text(&failed));
-	str_clear(&failed);
-	return rc;
+	return judge_kept(&failed, e);
+}
+
+int
+redis_keep_living(struct op *op, struct err *e)
+{
+	struct redis_pair *p = redis_pair_of(op);
+	struct str failed = STR_INIT;
+
+	keep_one(op, p->to, &failed);
+	if (redis_server_is_open(p->from))
+		keep_one(op, p->from, &failed);
+	return judge_kept(&failed, e);
 }

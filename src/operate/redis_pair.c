@@ -377,31 +377,28 @@ redis_promote_check(struct op *op, struct err *e)
 	return redis_info_is_master(&to);
 }
 
-/*
- * An operation that is taken up may have been interrupted for days, and an emergency has not looked at all:
- * if the old one answers and is a master, it is put out of reach first.
- */
-static int
-keep_from_out(struct op *op, struct err *e)
+int
+redis_keep_out(struct op *op, struct redis_server *s, struct err *e)
 {
-	struct redis_server *from = redis_pair_of(op)->from;
 	struct redis_info info;
 
-	if (!redis_server_is_open(from))
+	if (!redis_server_is_open(s))
 		return 0;
-	if (look_at(op, from, &info, e) != 0)
-		return redis_server_is_open(from) ? -1 : 0;
+	if (look_at(op, s, &info, e) != 0)
+		return redis_server_is_open(s) ? -1 : 0;
 	return redis_info_is_master(&info)
-		   ? redis_server_replicate(from, REDIS_NOWHERE, redis_pair_ask_ms(op), e)
+		   ? redis_server_replicate(s, REDIS_NOWHERE, redis_pair_ask_ms(op), e)
 		   : 0;
 }
 
+/* One that is taken up may have been interrupted for days. */
 int
 redis_promote(struct op *op, struct err *e)
 {
 	struct redis_pair *p = redis_pair_of(op);
 
-	if (redis_pair_again(op, p->to, e) != 0 || (op->is_resumed && keep_from_out(op, e) != 0))
+	if (redis_pair_again(op, p->to, e) != 0 ||
+	    (op->is_resumed && redis_keep_out(op, p->from, e) != 0))
 		return -1;
 	return redis_server_replicate(p->to, NULL, redis_pair_ask_ms(op), e);
 }

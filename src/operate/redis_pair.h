@@ -57,7 +57,10 @@ int redis_test_write_verify(struct op *op, struct err *e);     /* through the na
 int redis_rehearse_write_verify(struct op *op, struct err *e); /* on from, which stays what it is */
 int redis_follows_verify(struct op *op, struct err *e); /* from is linked, and has what to has */
 int redis_keep(struct op *op, struct err *e);           /* both write it into their configuration */
+int redis_keep_living(struct op *op, struct err *e);    /* the same, from only if it answers */
 
+/* If it answers and is a master: a replica of nobody from now on, which keeps what it has. */
+int redis_keep_out(struct op *op, struct redis_server *s, struct err *e);
 /* Their writers go on, as far as it is for us: whatever the fence did besides REPLICAOF. */
 int redis_release(struct op *op, struct redis_server *s, struct err *e);
 

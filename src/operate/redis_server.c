@@ -281,12 +281,6 @@ redis_server_look(struct redis_server *s, int64_t limit_ms, struct redis_info *o
 	return 0;
 }
 
-bool
-redis_info_is_master(const struct redis_info *info)
-{
-	return strcmp(info->role, "master") == 0;
-}
-
 static void
 host_and_port(const struct endpoint *of, char host[ENDPOINT_TEXT_SIZE], char port[8])
 {
@@ -308,12 +302,6 @@ redis_info_follows(const struct redis_info *info, const struct endpoint *of)
 	snprintf(own, sizeof(own), "%d", (int)info->master_port);
 	return !redis_info_is_master(info) && strcmp(info->master_host, host) == 0 &&
 	       strcmp(own, port) == 0;
-}
-
-int64_t
-redis_info_offset(const struct redis_info *info)
-{
-	return redis_info_is_master(info) ? info->offset : info->applied;
 }
 
 /* --- what is done with it -------------------------------------------------------------------------- */

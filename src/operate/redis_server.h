@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "model/redis_view.h"
+#include "model/redis_history.h"
 
 struct client;
 struct config_pair;
@@ -55,11 +55,8 @@ extern const struct endpoint redis_nowhere;
 #define REDIS_NOWHERE (&redis_nowhere)
 int redis_server_replicate(
     struct redis_server *s, const struct endpoint *of, int64_t limit_ms, struct err *e);
-bool redis_info_is_master(const struct redis_info *info);
 /* A replica of that one, linked or not. */
 bool redis_info_follows(const struct redis_info *info, const struct endpoint *of);
-/* How far it is in its history: a master as written, a replica as applied. */
-int64_t redis_info_offset(const struct redis_info *info);
 
 /*
  * A write that changes nothing: SETRANGE of an empty string on a key that is not there. 1: it takes
