@@ -3,92 +3,18 @@
  * wrong comes first, with why and what to do; what could not be looked at is told by its reason, since
  * a server that does not answer leaves a dozen questions open and not a dozen problems.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/json.h"
-#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
 #include "operate/gather.h"
 #include "cli/near.h"
 #include "cli/output.h"
+#include "cli/preflight_screen.h"
 #include "cli/report.h"
-#include "cli/wrap.h"
 #include "feature/pair_role.h"
 #include "model/preflight.h"
 
 /* --- text ------------------------------------------------------------------------------------------ */
-
-/* "  why  …", its other lines below the text. */
-static void
-print_indented(const struct cli *cli, const char *word, const char *text)
-{
-	char first[16];
-	struct str out = STR_INIT;
-
-	if (text[0] == '\0')
-		return;
-	snprintf(first, sizeof(first), "      %-4s ", word);
-	wrap_add(&out, cli->width, first, "           ", text);
-	out_text(str_text(&out));
-	str_clear(&out);
-}
-
-static void
-print_level(const struct cli *cli, const struct preflight *p, enum preflight_level level)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		const struct preflight_finding *one = &p->list[i];
-
-		if (one->level != level)
-			continue;
-		out_marked(cli,
-		    level == PREFLIGHT_REFUSED   ? MARK_CRITICAL
-		    : level == PREFLIGHT_WARNING ? MARK_WARNING
-						 : MARK_OK,
-		    "%s: %s", one->name, one->fact);
-		print_indented(cli, "why", one->why);
-		print_indented(cli, "do", one->todo);
-	}
-}
-
-static bool
-is_first_of_its_fact(const struct preflight *p, size_t at)
-{
-	for (size_t i = 0; i < at; i++) {
-		if (p->list[i].level == PREFLIGHT_UNKNOWN &&
-		    strcmp(p->list[i].fact, p->list[at].fact) == 0)
-			return false;
-	}
-	return true;
-}
-
-/* One line a reason, with all that it keeps from being known. */
-static void
-print_unknown(const struct cli *cli, const struct preflight *p)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		struct str names = STR_INIT;
-
-		if (p->list[i].level != PREFLIGHT_UNKNOWN || !is_first_of_its_fact(p, i))
-			continue;
-		for (size_t k = i; k < p->count; k++) {
-			const struct preflight_finding *one = &p->list[k];
-
-			if (one->level == PREFLIGHT_UNKNOWN &&
-			    strcmp(one->fact, p->list[i].fact) == 0)
-				str_addf(&names, "%s%s", names.len > 0 ? ", " : "", one->name);
-		}
-		out_marked(cli, MARK_WARNING, "%s", p->list[i].fact);
-		print_indented(cli, "of", str_text(&names));
-		print_indented(cli, "why", p->list[i].why);
-		print_indented(cli, "do", p->list[i].todo);
-		str_clear(&names);
-	}
-}
 
 static void
 print_head(const struct cli *cli, const struct preflight_facts *f)
@@ -108,11 +34,11 @@ print_pair(const struct cli *cli, const struct preflight_facts *f, const struct 
 	size_t fine = preflight_count(p, PREFLIGHT_OK), bad = p->count - fine;
 
 	print_head(cli, f);
-	print_level(cli, p, PREFLIGHT_REFUSED);
-	print_level(cli, p, PREFLIGHT_WARNING);
-	print_unknown(cli, p);
+	preflight_print_level(cli, p, PREFLIGHT_REFUSED);
+	preflight_print_level(cli, p, PREFLIGHT_WARNING);
+	preflight_print_unknown(cli, p, MARK_WARNING);
 	if (option_is_set(cli, "all"))
-		print_level(cli, p, PREFLIGHT_OK);
+		preflight_print_level(cli, p, PREFLIGHT_OK);
 	else
 		out_line(cli, "ok %zu%s (--all lists them)", fine, bad > 0 ? " others" : "");
 	if (preflight_count(p, PREFLIGHT_REFUSED) + preflight_count(p, PREFLIGHT_UNKNOWN) > 0)
@@ -124,22 +50,11 @@ print_pair(const struct cli *cli, const struct preflight_facts *f, const struct 
 static json_t *
 pair_to_json(const struct preflight_facts *f, const struct preflight *p)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < p->count; i++) {
-		const struct preflight_finding *one = &p->list[i];
-
-		json_array_append_new(
-		    list, json_pack("{s:s, s:b, s:s, s:o, s:o, s:o}", "name", one->name, "ok",
-			      one->level == PREFLIGHT_OK, "level", preflight_level_name(one->level),
-			      "fact", json_text(one->fact), "why", json_text(one->why), "do",
-			      json_text(one->todo)));
-	}
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o}", "pair", f->pair, "kind", f->kind,
 	    "from", f->servers[f->active].node, "to", f->servers[1 - f->active].node, "ok",
 	    preflight_count(p, PREFLIGHT_OK) == p->count, "would_refuse",
 	    preflight_count(p, PREFLIGHT_REFUSED) + preflight_count(p, PREFLIGHT_UNKNOWN) > 0,
-	    "preflight", list);
+	    "preflight", preflight_to_json(p));
 }
 
 /* --- the command ----------------------------------------------------------------------------------- */

@@ -1,130 +1,410 @@
-/* op_screen.c: plain lines, one a step. */
+/*
+ * op_screen.c: the plan and the refusal, before anything is touched. Both are printed from the same table
+ * that is then carried out, so that what was seen is what runs.
+ */
 #include "cli/op_screen.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/op_text.h"
 #include "cli/output.h"
+#include "cli/preflight_screen.h"
+#include "cli/report.h"
+#include "cli/wrap.h"
+#include "feature/config.h"
+#include "model/plan_id.h"
+#include "operate/client.h"
 
-struct op_live {
-	const struct cli *cli;
-	struct op_observer observer;
+#define FELT_MAX 3      /* screens.md: the last three */
+#define JOURNALS_MAX 40 /* looked at for them, from the newest */
+
+/* --- the table -------------------------------------------------------------------------------------- */
+
+#define NUMBER_COLUMNS 3
+#define TIME_COLUMNS 7
+#define UNDO_MIN 16 /* with less there is no column for it, but a line below */
+
+struct columns {
+	int title, undo; /* undo 0: on a line of its own */
 };
 
+static struct columns
+make_columns(const struct cli *cli)
+{
+	struct columns c = { .undo = 21 };
+
+	c.title = cli->width - NUMBER_COLUMNS - 1 - 2 * TIME_COLUMNS - 3 - c.undo;
+	if (c.title < 2 * UNDO_MIN) {
+		c.undo = 0;
+		c.title = cli->width - NUMBER_COLUMNS - 1 - 2 * TIME_COLUMNS;
+	}
+	return c;
+}
+
+/* Takes one line out of text, which is wrapped already, but for words that are longer; "" behind its end. */
+static void
+take_line(const char **text, int width, struct str *out)
+{
+	int used = 0;
+
+	str_reset(out);
+	for (; **text != '\0' && **text != '\n'; (*text)++) {
+		used += ((unsigned char)**text & 0xc0) != 0x80;
+		if (used > width)
+			return;
+		str_addc(out, **text);
+	}
+	*text += **text == '\n';
+}
+
+static void
+print_step(const struct cli *cli, const struct columns *c, const struct op *op, size_t i)
+{
+	struct str title = STR_INIT, undo = STR_INIT, titles = STR_INIT, undos = STR_INIT;
+	struct str line = STR_INIT, one = STR_INIT, other = STR_INIT;
+	char expect[16], limit[16];
+	const char *t, *u;
+
+	op_add_title(op, i, &title);
+	op_add_undo(op, i, &undo);
+	wrap_add(&titles, c->title, "", "", str_text(&title));
+	if (c->undo > 0)
+		wrap_add(&undos, c->undo, "", "", str_text(&undo));
+	str_duration(expect, sizeof(expect), (int64_t)ceil(op->expect_ms[i]));
+	str_duration(limit, sizeof(limit), op->steps[i]->limit_ms);
+	t = str_text(&titles);
+	u = str_text(&undos);
+	for (bool is_first = true; is_first || *t != '\0' || *u != '\0'; is_first = false) {
+		str_reset(&line);
+		take_line(&t, c->title, &one);
+		take_line(&u, c->undo, &other);
+		if (is_first)
+			str_addf(&line, "%*zu %-*s%*s%*s", NUMBER_COLUMNS, i + 1, c->title,
+			    str_text(&one), TIME_COLUMNS, expect, TIME_COLUMNS, limit);
+		else
+			str_addf(&line, "%*s %-*s%*s", NUMBER_COLUMNS, "", c->title, str_text(&one),
+			    2 * TIME_COLUMNS, "");
+		if (other.len > 0)
+			str_addf(&line, "   %s", str_text(&other));
+		while (line.len > 0 && line.data[line.len - 1] == ' ')
+			line.data[--line.len] = '\0';
+		str_addc(&line, '\n');
+		out_text(str_text(&line));
+	}
+	if (c->undo == 0 && strcmp(str_text(&undo), "-") != 0)
+		out_line(cli, "    undo: %s", str_text(&undo));
+	str_clear(&title);
+	str_clear(&undo);
+	str_clear(&titles);
+	str_clear(&undos);
+	str_clear(&line);
+	str_clear(&one);
+	str_clear(&other);
+}
+
+static void
+print_table(const struct cli *cli, const struct op *op)
+{
+	struct columns c = make_columns(cli);
+	struct str head = STR_INIT;
+
+	str_addf(&head, "%*s %-*s%*s%*s%s\n", NUMBER_COLUMNS, "#", c.title, "STEP", TIME_COLUMNS,
+	    "EXPECT", TIME_COLUMNS, "LIMIT", c.undo > 0 ? "   UNDO" : "");
+	out_text(str_text(&head));
+	for (size_t i = 0; i < op->step_count; i++)
+		print_step(cli, &c, op, i);
+	str_clear(&head);
+}
+
+/* --- how long it will be felt ------------------------------------------------------------------------- */
+
+/* The number of the first step with the flag; 0: none has it. */
+static size_t
+number_of(const struct op *op, unsigned flag)
+{
+	for (size_t i = 0; i < op->step_count; i++) {
+		if ((op->steps[i]->flags & flag) != 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static size_t
+number_of_name(const struct op *op, const char *name)
+{
+	for (size_t i = 0; i < op->step_count; i++) {
+		if (strcmp(op->steps[i]->name, name) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Of this kind and pair, newest first. */
+static size_t
+read_felt(const struct op *op, double out[FELT_MAX])
+{
+	char *prefix = config_key(op->client->config, "ops/");
+	struct kv_list list = { 0 };
+	size_t count = 0;
+
+	/* Without them the plan is as good. */
+	if (kv_wait_list(&op->client->wait, prefix, &list, NULL, NULL) != 0)
+		list.count = 0;
+	for (size_t n = 0; n < JOURNALS_MAX && n < list.count && count < FELT_MAX; n++) {
+		const struct kv_entry *entry = &list.entries[list.count - 1 - n];
+		struct journal *j = journal_parse(entry->value, entry->value_len, NULL);
+
+		if (j != NULL && j->result == OP_DONE && isfinite(j->felt_ms) &&
+		    strcmp(j->kind, op->journal->kind) == 0 &&
+		    strcmp(j->pair, op->journal->pair) == 0)
+			out[count++] = j->felt_ms;
+		journal_free(j);
+	}
+	kv_list_clear(&list);
+	free(prefix);
+	return count;
+}
+
+#define GLUE '\x01' /* a blank at which no line is broken */
+
+/* "13 ms" stays together. */
+static char *
+glued(char *text)
+{
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == ' ' ? GLUE : *p;
+	return text;
+}
+
+/* Pools that stay behind notice when their sessions are ended. */
+static void
+add_felt(const struct op *op, size_t from, struct str *out)
+{
+	size_t until = number_of_name(op, "sessions");
+	double felt[FELT_MAX], total = 0;
+	size_t count;
+	char ms[OP_MS_SIZE];
+
+	if (until == 0 || until < from)
+		return;
+	for (size_t i = from - 1; i < until; i++)
+		total += op->expect_ms[i];
+	str_addf(out, "; a pool notices until %zu, about %s", until, glued(op_text_ms(ms, total)));
+	if (op->client == NULL || (count = read_felt(op, felt)) == 0)
+		return;
+	str_addf(out, " (last %s:", count == 1 ? "time" : count == 2 ? "two" : "three");
+	for (size_t i = 0; i < count; i++)
+		str_addf(out, " %.2f", felt[i] / 1e3);
+	str_addf(out, "%s)", count == 1 ? " s" : "");
+}
+
+static void
+print_meaning(const struct cli *cli, const struct op *op)
+{
+	size_t from = number_of(op, STEP_BLOCKS), to = number_of(op, STEP_RESTORES);
+	size_t no_return = number_of(op, STEP_NO_RETURN);
+	struct str s = STR_INIT, out = STR_INIT;
+	char ms[OP_MS_SIZE];
+
+	if (from > 0 && to > 0) {
+		str_addf(&s, "Writes are refused from %zu to %zu, about %s", from, to,
+		    glued(op_text_ms(ms, op_expected_refused_ms(op))));
+		add_felt(op, from, &s);
+		str_adds(&s, ". ");
+	}
+	if (no_return > 0)
+		str_addf(&s, "Until %zu, failure or Ctrl-C undoes it all.", no_return);
+	else
+		str_adds(&s, "Failure or Ctrl-C undoes it all.");
+	wrap_add(&out, cli->width, "", "", str_text(&s));
+	for (size_t i = 0; i < out.len; i++)
+		out.data[i] = out.data[i] == GLUE ? ' ' : out.data[i];
+	out_text(str_text(&out));
+	str_clear(&out);
+	str_clear(&s);
+}
+
+/* --- the plan ----------------------------------------------------------------------------------------- */
+
+static void
+add_server(struct str *out, const struct preflight_server *s)
+{
+	str_adds(out, s->node);
+	if (s->host[0] != '\0' && strcmp(s->host, s->node) != 0)
+		str_addf(out, " %s", s->host);
+}
+
+/* "maindb   db3 10.0.4.13  ==>  db4 10.0.4.14            plan 7f3a (valid 120 s)" */
+static void
+print_head(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
+    const char *plan_id)
+{
+	struct str s = STR_INIT, plan = STR_INIT;
+
+	str_addf(&s, "%s   ", op->journal->pair);
+	add_server(&s, &f->servers[f->active]);
+	str_adds(&s, "  ==>  ");
+	add_server(&s, &f->servers[1 - f->active]);
+	if (strcmp(op->journal->kind, "failover") != 0)
+		str_addf(&s, "   %s", op->journal->kind);
+	str_addf(&plan, "plan %s (valid %d s)", plan_id, PLAN_VALID_S);
+	if ((int)(s.len + plan.len) + 2 <= cli->width) {
+		str_addf(
+		    &s, "%*s%s\n", cli->width - (int)s.len - (int)plan.len, "", str_text(&plan));
+		out_text(str_text(&s));
+	} else {
+		out_line(cli, "%s", str_text(&s));
+		out_line(cli, "  %s", str_text(&plan));
+	}
+	str_clear(&s);
+	str_clear(&plan);
+}
+
+static void
+print_findings(const struct cli *cli, const struct preflight *p)
+{
+	size_t warnings = preflight_count(p, PREFLIGHT_WARNING);
+	bool is_whole = option_is_set(cli, "explain");
+	struct str s = STR_INIT;
+
+	str_addf(&s, "preflight %zu of %zu passed", p->count - warnings, p->count);
+	if (warnings > 0)
+		str_addf(&s, ", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+	if (!is_whole)
+		str_addf(&s, "%*s(--explain lists each)", s.len < 54 ? 54 - (int)s.len : 2, "");
+	out_line(cli, "%s", str_text(&s));
+	preflight_print_level(cli, p, PREFLIGHT_WARNING);
+	if (is_whole)
+		preflight_print_level(cli, p, PREFLIGHT_OK);
+	str_clear(&s);
+}
+
 static json_t *
-findings_to_json(const struct preflight *p)
+steps_to_json(const struct op *op)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < p->count; i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", p->list[i].name, "ok",
-			p->list[i].level == PREFLIGHT_OK || p->list[i].level == PREFLIGHT_WARNING,
-			"fact", p->list[i].fact, "why", p->list[i].why, "do", p->list[i].todo));
-	return list;
-}
-
-void
-op_screen_plan(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
-    const struct preflight *p, const char *plan_id)
-{
-	json_t *steps = json_array();
-
-	(void)f;
 	for (size_t i = 0; i < op->step_count; i++) {
 		struct str title = STR_INIT, undo = STR_INIT;
 
 		op_add_title(op, i, &title);
 		op_add_undo(op, i, &undo);
-		if (!cli->is_json)
-			out_line(cli, "%3zu %-40s %6.0fms %6llds  %s", i + 1, str_text(&title),
-			    op->expect_ms[i], (long long)op->steps[i]->limit_ms / 1000,
-			    str_text(&undo));
-		json_array_append_new(
-		    steps, json_pack("{s:s, s:f, s:I, s:s}", "name", op->steps[i]->name,
-			       "expect_ms", op->expect_ms[i], "limit_ms",
-			       (json_int_t)op->steps[i]->limit_ms, "undo", str_text(&undo)));
+		json_array_append_new(list,
+		    json_pack("{s:s, s:o, s:o, s:I, s:o, s:b}", "name", op->steps[i]->name, "title",
+			json_text(str_text(&title)), "expect_ms", json_number(op->expect_ms[i]),
+			"limit_ms", (json_int_t)op->steps[i]->limit_ms, "undo",
+			json_text(strcmp(str_text(&undo), "-") != 0 ? str_text(&undo) : NULL),
+			"no_return", (op->steps[i]->flags & STEP_NO_RETURN) != 0));
 		str_clear(&title);
 		str_clear(&undo);
 	}
-	if (!cli->is_json) {
-		json_decref(steps);
-		out_line(cli, "plan %s", plan_id);
+	return list;
+}
+
+/* plan_id NULL: it is refused. */
+static json_t *
+plan_to_json(const struct op *op, const struct preflight *p, const char *plan_id)
+{
+	const struct journal *j = op->journal;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", json_text(plan_id),
+	    "kind", json_text(j->kind), "pair", json_text(j->pair), "from", json_text(j->from),
+	    "to", json_text(j->to), "preflight", preflight_to_json(p), "steps", steps_to_json(op),
+	    "refused_ms", json_number(op_expected_refused_ms(op)));
+}
+
+#define NOT_YET "Nothing has been changed. Run it:"
+
+void
+op_screen_plan(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
+    const struct preflight *p, const char *plan_id)
+{
+	struct str command = STR_INIT;
+
+	if (cli->is_json) {
+		out_json(plan_to_json(op, p, plan_id));
 		return;
 	}
-	out_json(json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:f}", "plan", plan_id, "pair",
-	    op->journal->pair, "from", op->journal->from, "to", op->journal->to, "preflight",
-	    findings_to_json(p), "steps", steps, "refused_ms", op_expected_refused_ms(op)));
+	print_head(cli, op, f, plan_id);
+	print_findings(cli, p);
+	print_table(cli, op);
+	print_meaning(cli, op);
+	op_text_add_command(&command, op->journal);
+	str_addf(&command, " --plan %s", plan_id);
+	/* To be copied: not broken. */
+	if (strlen(NOT_YET) + 1 + command.len <= (size_t)cli->width)
+		out_line(cli, "%s %s", NOT_YET, str_text(&command));
+	else
+		out_line(cli, "%s\n%s", NOT_YET, str_text(&command));
+	str_clear(&command);
+}
+
+/* --- the refusal -------------------------------------------------------------------------------------- */
+
+static void
+print_refused_head(const struct cli *cli, const struct op *op)
+{
+	const struct journal *j = op->journal;
+	struct str s = STR_INIT;
+	static const char says[] = "nothing was changed", code[] = "exit 3";
+
+	str_addf(&s, "REFUSED %s%s%s  %s ==> %s", strcmp(j->kind, "failover") != 0 ? j->kind : "",
+	    strcmp(j->kind, "failover") != 0 ? " " : "", j->pair, j->from, j->to);
+	if ((int)(s.len + strlen(says) + strlen(code)) + 8 <= cli->width)
+		str_addf(
+		    &s, "      %s%*s", says, cli->width - (int)s.len - 6 - (int)strlen(says), code);
+	else
+		str_addf(&s, "  %s  %s", says, code);
+	out_line(cli, "%s", str_text(&s));
+	str_clear(&s);
+}
+
+static json_t *
+refused_to_json(const struct op *op, const struct preflight *p)
+{
+	json_t *document = plan_to_json(op, p, NULL), *why = json_array();
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct preflight_finding *one = &p->list[i];
+
+		if (one->level == PREFLIGHT_REFUSED || one->level == PREFLIGHT_UNKNOWN)
+			json_array_append_new(why, json_text(one->fact));
+	}
+	json_object_set_new(document, "error",
+	    json_pack("{s:i, s:s, s:s, s:o, s:[]}", "exit", (int)EXIT_REFUSED, "code",
+		exit_code_name(EXIT_REFUSED), "fact", "the preflight refuses it", "why", why,
+		"do"));
+	return document;
 }
 
 void
 op_screen_refused(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
     const struct preflight *p)
 {
-	(void)f;
-	(void)op;
+	const struct preflight_server *active = &f->servers[f->active];
+	size_t fine = preflight_count(p, PREFLIGHT_OK);
+	bool is_whole = option_is_set(cli, "explain");
+
 	if (cli->is_json) {
-		out_json(json_pack("{s:n, s:o}", "plan", "preflight", findings_to_json(p)));
+		out_json(refused_to_json(op, p));
 		return;
 	}
-	for (size_t i = 0; i < p->count; i++) {
-		if (p->list[i].level != PREFLIGHT_OK)
-			out_line(cli, "%s: %s", p->list[i].name, p->list[i].fact);
-	}
-}
-
-static void
-moment(const struct op *op, size_t step, enum op_moment m, void *arg)
-{
-	struct op_live *l = arg;
-
-	if (!l->cli->is_json)
-		out_line(l->cli, "%zu %s %d %.1f %s", step + 1, op->steps[step]->name, (int)m,
-		    op->journal->steps[step].took_ms, op->journal->steps[step].note);
-}
-
-static void
-said(const struct op *op, const char *text, void *arg)
-{
-	struct op_live *l = arg;
-
-	(void)op;
-	if (!l->cli->is_json)
-		out_line(l->cli, "%s", text);
-}
-
-struct op_live *
-op_live_new(const struct cli *cli)
-{
-	struct op_live *l = mem_alloc(sizeof(*l));
-
-	l->cli = cli;
-	l->observer = (struct op_observer){ .moment = moment, .said = said, .arg = l };
-	return l;
-}
-
-const struct op_observer *
-op_live_observer(struct op_live *l)
-{
-	return &l->observer;
-}
-
-void
-op_live_finish(struct op_live *l, const struct op *op, enum op_end end, const struct err *e,
-    enum exit_code code)
-{
-	if (l->cli->is_json) {
-		out_json(journal_to_json(op->journal));
-		return;
-	}
-	out_line(l->cli, "end %d code %d %s refused %.1f felt %.1f op %s", (int)end, (int)code,
-	    e->text, op->journal->refused_ms, op->journal->felt_ms, op->journal->id);
-}
-
-void
-op_live_free(struct op_live *l)
-{
-	free(l);
+	print_refused_head(cli, op);
+	preflight_print_level(cli, p, PREFLIGHT_REFUSED);
+	preflight_print_unknown(cli, p, MARK_CRITICAL);
+	preflight_print_level(cli, p, PREFLIGHT_WARNING);
+	if (is_whole)
+		preflight_print_level(cli, p, PREFLIGHT_OK);
+	else if (fine > 0)
+		out_line(cli, "ok %zu others (--explain)", fine);
+	if (strcmp(op->journal->kind, "failover") == 0 &&
+	    op_table_find("emergency", op->journal->pair_kind) != NULL)
+		out_line(cli, "%s dead and players waiting? --emergency says what would be lost.",
+		    active->node);
 }

@@ -37,23 +37,41 @@ mark_text(enum mark m)
 	return marks[m].text;
 }
 
-void
-out_line(const struct cli *cli, const char *fmt, ...)
+static void add_line(struct str *out, const struct cli *cli, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+static void
+add_line(struct str *out, const struct cli *cli, const char *fmt, va_list ap)
 {
-	char *line, indent[CLI_WIDTH_MAX];
-	struct str out = STR_INIT;
-	size_t blanks;
+	char *line = mem_vprintf(fmt, ap), indent[CLI_WIDTH_MAX];
+	size_t blanks = strspn(line, " ");
+
+	snprintf(indent, sizeof(indent), "%*s", (int)blanks + 2, "");
+	wrap_add(out, cli->width, indent + 2, indent, line + blanks);
+	free(line);
+}
+
+void
+out_add_line(struct str *out, const struct cli *cli, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	line = mem_vprintf(fmt, ap);
+	add_line(out, cli, fmt, ap);
 	va_end(ap);
-	blanks = strspn(line, " ");
-	snprintf(indent, sizeof(indent), "%*s", (int)blanks + 2, "");
-	wrap_add(&out, cli->width, indent + 2, indent, line + blanks);
+}
+
+void
+out_line(const struct cli *cli, const char *fmt, ...)
+{
+	struct str out = STR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_line(&out, cli, fmt, ap);
+	va_end(ap);
 	fputs(str_text(&out), stdout);
 	str_clear(&out);
-	free(line);
 }
 
 void
@@ -69,23 +87,30 @@ out_text(const char *text)
 }
 
 void
+out_add_mark(struct str *out, const struct cli *cli, enum mark m)
+{
+	if (cli->has_colour && marks[m].colour != NULL)
+		str_addf(out, "%s%s\033[0m ", marks[m].colour, marks[m].text);
+	else
+		str_addf(out, "%s ", marks[m].text);
+}
+
+void
 out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
 {
-	struct str first = STR_INIT, text = STR_INIT;
+	struct str out = STR_INIT, text = STR_INIT;
 	char *line;
 	va_list ap;
 
 	va_start(ap, fmt);
 	line = mem_vprintf(fmt, ap);
 	va_end(ap);
-	str_addf(&first, "%s ", marks[m].text);
-	wrap_add(&text, cli->width, str_text(&first), "  ", line);
-	if (cli->has_colour && marks[m].colour != NULL)
-		printf("%s%.1s\033[0m%s", marks[m].colour, text.data, text.data + 1);
-	else
-		fputs(str_text(&text), stdout);
+	wrap_add(&text, cli->width, "  ", "  ", line);
+	out_add_mark(&out, cli, m);
+	str_adds(&out, text.data + 2);
+	fputs(str_text(&out), stdout);
 	free(line);
-	str_clear(&first);
+	str_clear(&out);
 	str_clear(&text);
 }
 

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/str.h"
+
 struct cli;
 
 enum mark { MARK_NONE, MARK_OK, MARK_WARNING, MARK_CRITICAL };
@@ -21,12 +23,17 @@ const char *mark_text(enum mark m);
  * for foreign text: see shown() in report.h.
  */
 void out_line(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same into a text, for what is printed later. */
+void out_add_line(struct str *out, const struct cli *cli, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void out_blank(void);
 /* As it is, however long. */
 void out_text(const char *text);
 /* As out_line with a coloured mark and a blank before it, wrapped with the rest indented. */
 void out_marked(const struct cli *cli, enum mark m, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The coloured mark and its blank alone, into a text. */
+void out_add_mark(struct str *out, const struct cli *cli, enum mark m);
 /* A paragraph wrapped to the width, every line indented so many columns. */
 void out_paragraph(const struct cli *cli, int indent, const char *text);
 

@@ -1,0 +1,546 @@
+/*
+ * op_text.c: the story of an operation. Made from the journal alone, so that `history OP` tells years
+ * later what the operator saw at its end.
+ *
+ * The bars share one linear scale, from the first step that began to the last that ended: what ran while
+ * what else waited can be seen, and no step is drawn longer than it was. The shortest is one column. One
+ * that took longer than twice all others is drawn as long as those, with a gap (~): else nobody would see them.
+ */
+#include "cli/op_text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/wrap.h"
+#include "operate/op.h"
+
+#define NAME_COLUMNS 12 /* of a step; a longer one is cut */
+#define BAR_MIN 8
+#define NOTE_COLUMNS 22 /* beside a bar; a longer one goes below */
+
+/* --- words ------------------------------------------------------------------------------------------ */
+
+char *
+op_text_ms(char out[OP_MS_SIZE], double ms)
+{
+	if (!isfinite(ms))
+		snprintf(out, OP_MS_SIZE, "-");
+	else if (ms < 0.95)
+		snprintf(out, OP_MS_SIZE, "%.1f ms", ms < 0 ? 0 : ms);
+	else if (ms < 99.5)
+		snprintf(out, OP_MS_SIZE, "%.0f ms", ms);
+	else if (ms < 9995)
+		snprintf(out, OP_MS_SIZE, "%.2f s", ms / 1e3);
+	else if (ms < 59500)
+		snprintf(out, OP_MS_SIZE, "%.0f s", ms / 1e3);
+	else
+		str_duration(out, OP_MS_SIZE, (int64_t)ms);
+	return out;
+}
+
+static int
+columns(const char *text)
+{
+	int n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+void
+op_text_cut(struct str *out, const char *text, int width)
+{
+	bool is_cut = columns(text) > width;
+	int left = is_cut ? width - 3 : width;
+
+	for (; *text != '\0'; text++) {
+		if (((unsigned char)*text & 0xc0) != 0x80 && left-- <= 0)
+			break;
+		str_addc(out, *text);
+	}
+	if (is_cut && width >= 3)
+		str_adds(out, "...");
+}
+
+void
+op_text_add_cell(struct str *out, const char *text, int width)
+{
+	int used = columns(text);
+
+	op_text_cut(out, text, width);
+	if (used < width)
+		str_addf(out, "%*s", width - used, "");
+}
+
+void
+op_text_add_what(struct str *out, const struct journal *j)
+{
+	bool has_pair = j->pair[0] != '\0';
+
+	str_addf(out, "%s %s", j->kind, has_pair ? j->pair : j->name);
+	if (j->from[0] == '\0' && j->to[0] == '\0')
+		return;
+	/* Nothing moves in a rehearsal. */
+	if (strcmp(j->kind, "rehearse") == 0)
+		return;
+	str_addf(out, " %s>%s", j->from[0] != '\0' ? j->from : "(new)",
+	    j->to[0] != '\0' ? j->to : "(gone)");
+}
+
+void
+op_text_add_command(struct str *out, const struct journal *j)
+{
+	static const char *const options[] = { "rehearse", "emergency" };
+	const char *without = journal_fact(j, "without");
+	bool is_failover = strcmp(j->kind, "failover") == 0;
+
+	for (size_t i = 0; i < MEM_COUNT(options); i++) {
+		if (strcmp(j->kind, options[i]) != 0)
+			continue;
+		is_failover = true;
+		str_addf(out, "pointsman failover %s --%s", j->pair, options[i]);
+	}
+	if (!is_failover || strcmp(j->kind, "failover") == 0)
+		str_addf(out, "pointsman %s %s", j->kind, j->pair);
+	if (is_failover && without[0] != '\0')
+		str_addf(out, " --without %s", without);
+}
+
+/* --- where it is ------------------------------------------------------------------------------------ */
+
+/* "fence, catch-up": those that are so; false: there are none. */
+static bool
+add_names(struct str *out, const struct journal *j, bool (*is_meant)(const struct journal_step *s))
+{
+	size_t before = out->len;
+
+	for (size_t i = 0; i < j->step_count; i++) {
+		if (is_meant(&j->steps[i]))
+			str_addf(out, "%s%s", out->len > before ? ", " : "", j->steps[i].name);
+	}
+	return out->len > before;
+}
+
+static bool
+is_waiting(const struct journal_step *s)
+{
+	return s->state == STEP_WAITING;
+}
+
+static bool
+is_undone(const struct journal_step *s)
+{
+	return s->state == STEP_UNDONE;
+}
+
+/* What a table of this pointsman knows of it; NULL: nothing. */
+static const struct step *
+step_of(const struct journal *j, const struct journal_step *s)
+{
+	const struct op_table *t = op_table_find(j->kind, j->pair_kind);
+	const struct step *found = t != NULL ? t->steps : NULL;
+
+	while (found != NULL && found->name != NULL && strcmp(found->name, s->name) != 0)
+		found++;
+	return found != NULL && found->name != NULL ? found : NULL;
+}
+
+bool
+op_text_is_past_return(const struct journal *j)
+{
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct step *s = step_of(j, &j->steps[i]);
+
+		if (s != NULL && (s->flags & STEP_NO_RETURN) != 0 &&
+		    j->steps[i].state != STEP_WAITING && j->steps[i].state != STEP_UNDONE)
+			return true;
+	}
+	return false;
+}
+
+/* What those steps made so, of all that changes anything: "db3 read-only, names/maindb = db4" */
+static bool
+add_made(struct str *out, const struct journal *j, enum step_state a, enum step_state b)
+{
+	/* Only its journal is looked at for words. */
+	const struct op shown = { .journal = (struct journal *)(uintptr_t)j };
+	size_t before = out->len;
+
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct step *s = step_of(j, &j->steps[i]);
+
+		if (j->steps[i].state != a && j->steps[i].state != b)
+			continue;
+		if (s != NULL && s->undo == NULL && (s->flags & STEP_NO_RETURN) == 0)
+			continue;
+		str_adds(out, out->len > before ? ", " : "");
+		op_add_text(&shown, s != NULL ? s->title : j->steps[i].name, out);
+	}
+	return out->len > before;
+}
+
+/* --- bars ------------------------------------------------------------------------------------------- */
+
+struct scale {
+	double from_ms, to_ms;
+	double gap_at_ms, gap_ms; /* left out */
+	int name, bar;            /* columns */
+};
+
+static double
+end_of(const struct journal_step *s)
+{
+	return isfinite(s->took_ms) ? s->at_ms + s->took_ms : s->at_ms;
+}
+
+static double
+scaled(const struct scale *scale, double ms)
+{
+	if (ms <= scale->gap_at_ms)
+		return ms - scale->from_ms;
+	if (ms >= scale->gap_at_ms + scale->gap_ms)
+		return ms - scale->from_ms - scale->gap_ms;
+	return scale->gap_at_ms - scale->from_ms;
+}
+
+static void
+leave_out(struct scale *scale, const struct journal *j)
+{
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct journal_step *s = &j->steps[i];
+		double others = scale->to_ms - scale->from_ms - s->took_ms;
+
+		if (!isfinite(s->at_ms) || !isfinite(s->took_ms) || others <= 0 ||
+		    s->took_ms <= 2 * others)
+			continue;
+		scale->gap_at_ms = s->at_ms + others / 2;
+		scale->gap_ms = s->took_ms - others;
+	}
+}
+
+static void
+make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
+{
+	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY, .gap_at_ms = INFINITY };
+	for (size_t i = 0; i < j->step_count; i++) {
+		const struct journal_step *s = &j->steps[i];
+		int len = columns(s->name);
+
+		if (len > scale->name)
+			scale->name = len < NAME_COLUMNS ? len : NAME_COLUMNS;
+		if (!isfinite(s->at_ms))
+			continue;
+		scale->from_ms = fmin(scale->from_ms, s->at_ms);
+		scale->to_ms = fmax(scale->to_ms, end_of(s));
+	}
+	leave_out(scale, j);
+	/* Mark, number, name and a blank before it; the time and the note behind it. */
+	scale->bar = cli->width - (5 + scale->name + 1) - 9 - NOTE_COLUMNS;
+	if (scale->bar < BAR_MIN)
+		scale->bar = BAR_MIN;
+}
+
+/* "   |==|   ", always so many columns. What never ended is open at its end. */
+static void
+add_bar(struct str *out, const struct scale *scale, const struct journal_step *s)
+{
+	double span = scaled(scale, scale->to_ms);
+	int first, last, gap;
+
+	if (!isfinite(s->at_ms)) {
+		str_addf(out, "%*s", scale->bar, "");
+		return;
+	}
+	if (!(span > 0))
+		span = 1;
+	first = (int)(scaled(scale, s->at_ms) / span * scale->bar);
+	last = (int)ceil(scaled(scale, end_of(s)) / span * scale->bar) - 1;
+	first = first < scale->bar ? first : scale->bar - 1;
+	last = last < first ? first : last < scale->bar ? last : scale->bar - 1;
+	gap =
+	    s->at_ms <= scale->gap_at_ms && end_of(s) > scale->gap_at_ms ? (first + last) / 2 : -1;
+	for (int i = 0; i < scale->bar; i++) {
+		if (i < first || i > last)
+			str_addc(out, ' ');
+		else if (i == last && !isfinite(s->took_ms))
+			str_addc(out, '>');
+		else if (i == gap && i != first && i != last)
+			str_addc(out, '~');
+		else
+			str_addc(out, i == first || i == last ? '|' : '=');
+	}
+}
+
+static enum mark
+mark_of(enum op_result result, const struct journal_step *s)
+{
+	if (s->state == STEP_FAILED)
+		return result == OP_DONE ? MARK_WARNING : MARK_CRITICAL;
+	return s->state == STEP_BEGUN && result != OP_RUNNING ? MARK_CRITICAL : MARK_NONE;
+}
+
+/* What a bar does not say, then what was seen. */
+static void
+add_note(struct str *out, const struct journal_step *s)
+{
+	static const char *const words[] = {
+		[STEP_WAITING] = "",
+		[STEP_BEGUN] = "begun",
+		[STEP_DONE] = "",
+		[STEP_SKIPPED] = "was so already",
+		[STEP_FAILED] = "failed",
+		[STEP_UNDONE] = "undone",
+	};
+
+	str_adds(out, words[s->state]);
+	if (out->len > 0 && s->note[0] != '\0')
+		str_adds(out, ": ");
+	str_adds(out, s->note);
+}
+
+static void
+add_row(struct str *out, const struct cli *cli, const struct op_story *story, size_t i,
+    const struct scale *scale)
+{
+	const struct journal_step *s = &story->journal->steps[i];
+	struct str note = STR_INIT, below = STR_INIT;
+	char took[OP_MS_SIZE];
+	int used = 5 + scale->name + 1 + scale->bar + 9;
+
+	add_note(&note, s);
+	out_add_mark(out, cli, mark_of(story->result, s));
+	str_addf(out, "%2zu ", i + 1);
+	op_text_add_cell(out, s->name, scale->name);
+	str_addc(out, ' ');
+	add_bar(out, scale, s);
+	str_addf(out, " %8s", op_text_ms(took, s->took_ms));
+	if (note.len > 0 && used + 2 + columns(str_text(&note)) <= cli->width) {
+		str_addf(out, "  %s", str_text(&note));
+	} else if (note.len > 0) {
+		wrap_add(&below, cli->width, "       ", "       ", str_text(&note));
+		below.data[below.len - 1] = '\0'; /* its newline */
+		str_addf(out, "\n%s", str_text(&below));
+	}
+	str_addc(out, '\n');
+	str_clear(&note);
+	str_clear(&below);
+}
+
+static void
+add_bars(struct str *out, const struct cli *cli, const struct op_story *story)
+{
+	const struct journal *j = story->journal;
+	struct str names = STR_INIT;
+	struct scale scale;
+
+	make_scale(&scale, cli, j);
+	for (size_t i = 0; i < j->step_count; i++) {
+		if (j->steps[i].state != STEP_WAITING)
+			add_row(out, cli, story, i, &scale);
+	}
+	if (add_names(&names, j, is_waiting))
+		out_add_line(out, cli, "  not begun: %s", str_text(&names));
+	str_clear(&names);
+}
+
+/* --- the story -------------------------------------------------------------------------------------- */
+
+static const char *const heads[] = {
+	[OP_RUNNING] = "RUNNING",
+	[OP_DONE] = "DONE",
+	[OP_UNDONE] = "UNDONE",
+	[OP_FAILED] = "FAILED",
+	[OP_INTERRUPTED] = "INTERRUPTED",
+	[OP_OUTSIDE] = "OUTSIDE",
+};
+
+static void
+add_head(struct str *out, const struct cli *cli, const struct op_story *story)
+{
+	const struct journal *j = story->journal;
+	struct str s = STR_INIT;
+
+	str_addf(&s, "%s ", story->word != NULL ? story->word : heads[story->result]);
+	if (strcmp(j->kind, "failover") != 0)
+		str_addf(&s, "%s ", j->kind);
+	str_adds(&s, j->pair[0] != '\0' ? j->pair : j->name);
+	if (j->from[0] != '\0' || j->to[0] != '\0')
+		str_addf(&s, " %s ==> %s", j->from[0] != '\0' ? j->from : "(new)",
+		    j->to[0] != '\0' ? j->to : "(gone)");
+	str_addf(&s, "   by %s   op %s", j->by[0] != '\0' ? j->by : "-", j->id);
+	out_add_line(out, cli, "%s", str_text(&s));
+	str_clear(&s);
+}
+
+static void
+add_figures(struct str *out, const struct cli *cli, const struct op_story *story)
+{
+	const struct journal *j = story->journal;
+	const struct journal_step *caught_up = journal_find(j, "catch-up");
+	struct str s = STR_INIT;
+	char ms[OP_MS_SIZE];
+
+	if (isfinite(j->refused_ms))
+		str_addf(&s, "refused %s", op_text_ms(ms, j->refused_ms));
+	if (isfinite(j->refused_ms) && story->expected_ms > 0)
+		str_addf(&s, " (expected %s)", op_text_ms(ms, story->expected_ms));
+	if (isfinite(j->felt_ms))
+		str_addf(&s, "   felt %s", op_text_ms(ms, j->felt_ms));
+	if (strcmp(j->kind, "failover") == 0 && story->result == OP_DONE && caught_up != NULL &&
+	    caught_up->state == STEP_DONE)
+		str_addf(&s, "%sacknowledged writes lost 0", s.len > 0 ? "   " : "");
+	if (s.len > 0)
+		out_add_line(out, cli, "  %s", str_text(&s));
+	str_clear(&s);
+}
+
+static void
+add_place(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	char at[CLOCK_ISO_SIZE];
+	struct str s = STR_INIT;
+
+	str_addf(&s, "begun %s", clock_iso(at, j->at_wall_ms / 1000));
+	if (j->host[0] != '\0')
+		str_addf(&s, "   on %s", j->host);
+	if (j->pid > 0)
+		str_addf(&s, " pid %lld", (long long)j->pid);
+	if (j->plan[0] != '\0')
+		str_addf(&s, "   plan %s", j->plan);
+	out_add_line(out, cli, "  %s", str_text(&s));
+	str_clear(&s);
+}
+
+/* What people decided beside the plan. */
+static void
+add_decisions(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	const char *outside = journal_fact(j, "outside-window"),
+		   *without = journal_fact(j, "without");
+
+	if (j->approved_by[0] != '\0')
+		out_add_line(out, cli, "  approved by %s", j->approved_by);
+	if (outside[0] != '\0')
+		out_add_line(out, cli, "  outside of its hours: %s", outside);
+	if (without[0] != '\0')
+		out_add_line(out, cli, "  without waiting for %s", without);
+}
+
+static void
+add_labelled(struct str *out, const struct cli *cli, const char *label, const char *text)
+{
+	char first[16];
+
+	snprintf(first, sizeof(first), "  %-4s ", label);
+	wrap_add(out, cli->width, first, "       ", text);
+}
+
+/* Of an undone one: what was taken back. */
+static void
+add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
+{
+	const struct journal *j = story->journal;
+	struct str s = STR_INIT;
+
+	str_adds(&s, "everything is as it was");
+	if (j->from[0] != '\0')
+		str_addf(&s, ": %s = %s", j->name, j->from);
+	str_adds(&s, "; taken back: ");
+	if (!add_names(&s, j, is_undone)) {
+		str_reset(&s);
+		str_adds(&s, "nothing was changed");
+	}
+	add_labelled(out, cli, "now", str_text(&s));
+	if (j->pair[0] != '\0') {
+		str_reset(&s);
+		/* Who stopped it knows why. */
+		str_adds(&s, story->word == NULL ? "see to that, then again: " : "again: ");
+		op_text_add_command(&s, j);
+		add_labelled(out, cli, "do", str_text(&s));
+	}
+	str_clear(&s);
+}
+
+/* Of one that is halfway: what is so, and the ways from there. */
+static void
+add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	bool is_past = op_text_is_past_return(j);
+	struct str s = STR_INIT, maybe = STR_INIT;
+
+	if (!add_made(&s, j, STEP_DONE, STEP_DONE))
+		str_adds(&s, "nothing was changed");
+	if (add_made(&maybe, j, STEP_BEGUN, STEP_FAILED))
+		str_addf(&s, "; perhaps also: %s", str_text(&maybe));
+	if (is_past)
+		str_adds(&s, "; past the point of no return");
+	else if (j->is_back)
+		str_adds(&s, "; it is being taken back");
+	add_labelled(out, cli, "now", str_text(&s));
+	if (!j->is_back) {
+		str_reset(&s);
+		str_addf(&s, "pointsman resume %s      goes on from there", j->id);
+		add_labelled(out, cli, "do", str_text(&s));
+	}
+	if (!is_past) {
+		str_reset(&s);
+		str_addf(&s, "pointsman rollback %s    takes it back", j->id);
+		add_labelled(out, cli, j->is_back ? "do" : "or", str_text(&s));
+	}
+	str_clear(&s);
+	str_clear(&maybe);
+}
+
+static void
+add_next(struct str *out, const struct cli *cli, const struct journal *j, bool is_record)
+{
+	struct str s = STR_INIT, record = STR_INIT;
+
+	if (strcmp(j->kind, "failover") == 0)
+		str_addf(&s, "Back again:  pointsman failover %s", j->pair);
+	else if (strcmp(j->kind, "emergency") == 0)
+		str_addf(&s, "When %s is back:  pointsman rejoin %s", j->from, j->pair);
+	if (!is_record)
+		str_addf(&record, "Record: pointsman history %s", j->id);
+	if (s.len > 0 && record.len > 0 && (int)(s.len + record.len) + 3 <= cli->width)
+		str_addf(out, "%s%*s%s\n", str_text(&s), cli->width - (int)s.len - (int)record.len,
+		    "", str_text(&record));
+	else {
+		if (s.len > 0)
+			out_add_line(out, cli, "%s", str_text(&s));
+		if (record.len > 0)
+			out_add_line(out, cli, "%s", str_text(&record));
+	}
+	str_clear(&s);
+	str_clear(&record);
+}
+
+void
+op_text_add_story(struct str *out, const struct cli *cli, const struct op_story *s)
+{
+	const struct journal *j = s->journal;
+
+	add_head(out, cli, s);
+	if (s->is_record)
+		add_place(out, cli, j);
+	add_decisions(out, cli, j);
+	add_figures(out, cli, s);
+	add_bars(out, cli, s);
+	if (j->error[0] != '\0')
+		add_labelled(out, cli, "why", j->error);
+	else if (s->error != NULL && s->error[0] != '\0')
+		add_labelled(out, cli, "why", s->error);
+	if (s->result == OP_UNDONE)
+		add_undone(out, cli, s);
+	else if (s->result == OP_FAILED || s->result == OP_INTERRUPTED)
+		add_halfway(out, cli, j);
+	else if (s->result == OP_DONE)
+		add_next(out, cli, j, s->is_record);
+}
