@@ -116,6 +116,7 @@ struct op {
 	uint64_t flip_index;                       /* of names/<name> as flipped; 0: not yet */
 	int64_t step_end_ms;                       /* monotonic: the limit of the step at work */
 	char *attempted;     /* the last journal that was sent, to know it again */
+	bool is_taken_over;  /* its journal has an entry of somebody else: hands off */
 	struct fleet *fleet; /* the agents, as they were looked at last */
 	void *state;         /* of table->open */
 };
