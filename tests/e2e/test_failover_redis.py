@@ -1,17 +1,19 @@
 """The planned failover of a Redis pair on real servers, a real Consul and a real agent, under writers."""
 import json
 import os
+import re
 import statistics
 import time
 
 import pytest
 
-from conftest import soak
+from conftest import IS_SOAK, soak
 from lib.cli import Desk, check_width
 from lib.daemon import Pointsmand
 from lib.proc import free_port, loopback_net, wait_for
 from lib.redis import Redis
 from lib.redis_writer import MasterWatch, RedisWriter
+from lib.tripwire import Tripwire
 
 # A Redis before 6.2 has neither FAILOVER nor CLIENT PAUSE for writers alone.
 OLD = {"user": "default on nopass ~* &* +@all -failover -client|pause -client|unpause"}
@@ -63,6 +65,14 @@ class RedisDesk(Desk):
         """The journal of the newest operation."""
         found = self.api.list(self.root + "ops/")
         return json.loads(found[max(found)])
+
+    def forget_lock(self):
+        """The session of a command that was killed ends now, and not after its time to live."""
+        if self.get("locks/sessions") is None:
+            return
+        for entry in self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root):
+            if entry.get("Session"):
+                self.api.request("PUT", "/v1/session/destroy/" + entry["Session"])
 
     def check_settled(self):
         """One master, which is where the name leads, with the other as its linked replica."""
@@ -121,3 +131,73 @@ def test_flips_to_and_fro_lose_nothing(desk):
 def test_nor_without_the_commands_of_newer_servers(procs, consul):
     """As before 6.2: no FAILOVER, and no CLIENT PAUSE for writers alone."""
     flip_to_and_fro(RedisDesk(procs, consul, OLD))
+
+
+# --- interrupted, and taken up again ---------------------------------------------------------------------
+
+
+def named(message):
+    """What a message of the tripwire is, in a few words."""
+    begun = re.findall(r'"name":"([\w-]+)","state":"begun"', message)
+    for pattern, words in ((r"^PUT /v1/session/create", "session"), (r"^PUT /v1/txn.*names/", "flip"),
+                           (r"^PUT /v1/txn.*ops/", "journal " + (begun[-1] if begun else "")),
+                           (r"^PUT /v1/.*locks/", "lock"),
+                           (r"^(PUT|DELETE) \S+", None)):
+        found = re.search(pattern, message)
+        if found:
+            return words or found.group(0)[:40]
+    return " ".join(w for w in message.split() if w[0] not in "*$")[:40]
+
+
+def killed_at(desk, at, after, way):
+    """One cell of the matrix; None: it has ended before it came there."""
+    before = desk.active()
+    desk.api.delete_tree(desk.root + "ops/")
+    command = Tripwire(desk.procs, desk.argv(["failover", "sessions", "--plan", desk.plan(), "--yes"]),
+                       at=at, after=after)
+    if not command.wait_stopped():
+        assert command.end().code == 0
+        return None
+    command.kill()
+    message, words = named(command.messages()[-1]), "-"
+    if desk.api.list(desk.root + "ops/") and desk.last()["result"] == "running":
+        done = desk.run(way, desk.last()["id"], "--yes", limit=90)
+        words = "%s %d" % (way, done.code)
+        if way == "rollback" and done.code == 3:  # behind the point of no return
+            done = desk.run("resume", desk.last()["id"], "--yes", limit=90)
+            words += ", resume %d" % done.code
+        assert done.code in (0, 5), (message, words, done)
+    desk.forget_lock()
+    desk.check_settled()
+    result = desk.last()["result"] if desk.api.list(desk.root + "ops/") else "nothing"
+    assert (result == "done") == (desk.active() != before), (message, words, result)
+    return message, words, result
+
+
+def test_killed_at_every_message(desk):
+    command = Tripwire(desk.procs, desk.argv(["failover", "sessions", "--plan", desk.plan(), "--yes"]))
+    assert not command.wait_stopped() and command.end().code == 0
+    messages = [named(m) for m in command.messages()]
+    first = messages.index("lock") + 1  # what is before that is the preflight
+    assert "CLIENT PAUSE 3000 WRITE" in messages and "SLAVEOF NO ONE" in messages, messages
+    desk.check_settled()
+    writer, watch = desk.writer(), desk.watch()
+    if IS_SOAK:
+        cells = [(n, after, way) for n in range(first, len(messages) + 1) for after in (False, True)
+                 for way in ("resume", "rollback")]
+    else:
+        cells = [(n, n // 2 % 2 == 0, ("resume", "rollback")[n // 4 % 2])
+                 for n in range(first, len(messages) + 1, 2)]
+    rows = []
+    for at, after, way in cells:
+        row = killed_at(desk, at, after, way)
+        if row:
+            rows.append("%5d %-7s %-28s %-24s %s" % (at, "after" if after else "before", *row))
+    writer.stop()
+    watch.stop()
+    assert not watch.two
+    for server in desk.servers.values():
+        assert writer.lost(server) == []
+    print("\n".join(["", "point killed  message                      then                     outcome"] +
+                    rows))
+    print("%d acknowledged, none lost" % writer.count())
