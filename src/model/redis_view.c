@@ -55,6 +55,8 @@ static const struct field {
 	NUMBER("master_repl_offset", offset),
 	WORD("master_replid2", replid2),
 	NUMBER("second_repl_offset", second_offset),
+	NUMBER("repl_backlog_first_byte_offset", backlog_first),
+	NUMBER("repl_backlog_histlen", backlog_len),
 	NUMBER("rdb_bgsave_in_progress", is_saving),
 	NUMBER("min_slaves_good_slaves", good_replicas),
 	NUMBER("connected_slaves", replicas),

@@ -29,7 +29,8 @@ struct redis_info {
 	/* The history that it had before it was promoted, and the first byte that is not of it. */
 	char replid2[REDIS_WORD_SIZE];
 	int64_t second_offset;
-	int64_t good_replicas; /* only with min-replicas-to-write */
+	int64_t backlog_first, backlog_len; /* bytes of its history that a replica can ask for */
+	int64_t good_replicas;              /* only with min-replicas-to-write */
 	int64_t replicas;
 	int64_t replica_behind,
 	    replica_lag_s; /* of the one that is worst, as the master knows it */

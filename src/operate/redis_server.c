@@ -27,6 +27,7 @@
 #include "io/endpoint.h"
 #include "io/loop.h"
 #include "io/redis.h"
+#include "io/stream.h"
 #include "operate/check_here.h"
 #include "operate/client.h"
 #include "operate/gather_impl.h"
@@ -213,6 +214,49 @@ make_connection(struct redis_server *s, struct err *e)
 	s->redis = redis_new(s->client->loop, &config);
 	credentials_clear(&c);
 	return 0;
+}
+
+struct stream *
+redis_server_stream(
+    struct redis_server *s, const struct stream_events *events, void *arg, struct err *e)
+{
+	struct credentials c = { 0 };
+	struct stream_tls tls;
+	char host[RESOLVE_HOST_SIZE];
+	struct stream *stream;
+
+	if (s->spec->credentials != NULL && credentials_read(s->spec->credentials, &c, e) != 0)
+		return NULL;
+	stream = stream_open(s->client->loop, &s->at,
+	    check_net_tls(s->spec, &c, host, &tls) ? &tls : NULL, events, arg);
+	credentials_clear(&c);
+	return stream;
+}
+
+size_t
+redis_server_add_auth(struct redis_server *s, struct str *out, struct err *e)
+{
+	struct credentials c = { 0 };
+	const char *argv[] = { "AUTH", NULL, NULL, NULL };
+	size_t n = 1;
+
+	if (s->spec->credentials == NULL || credentials_read(s->spec->credentials, &c, e) != 0 ||
+	    c.password == NULL) {
+		credentials_clear(&c);
+		return 0;
+	}
+	if (c.user != NULL)
+		argv[n++] = c.user;
+	argv[n] = c.password;
+	resp_add_command(out, argv);
+	credentials_clear(&c);
+	return 1;
+}
+
+struct loop *
+redis_server_loop(const struct redis_server *s)
+{
+	return s->client->loop;
 }
 
 /* "id=7 addr=… name=pointsman/sessions …" a line: ends all of that name but the one with our id. */

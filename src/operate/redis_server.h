@@ -19,7 +19,11 @@
 struct client;
 struct config_pair;
 struct endpoint;
+struct loop;
 struct redis_server;
+struct str;
+struct stream;
+struct stream_events;
 
 /* Finds where node is by the names as they are in the KV; connects to nothing. NULL with e. */
 struct redis_server *redis_server_new(
@@ -31,6 +35,13 @@ int redis_server_connect(struct redis_server *s, int64_t limit_ms, struct err *e
 bool redis_server_is_open(const struct redis_server *s);
 const char *redis_server_node(const struct redis_server *s);
 const struct endpoint *redis_server_at(const struct redis_server *s);
+
+/* A connection of its own, for redis_tail.c: stream_open() as the pair wants it. NULL with e. */
+struct stream *redis_server_stream(
+    struct redis_server *s, const struct stream_events *events, void *arg, struct err *e);
+/* Adds AUTH if there is anything to say: the number of answers that it will get. */
+size_t redis_server_add_auth(struct redis_server *s, struct str *out, struct err *e);
+struct loop *redis_server_loop(const struct redis_server *s);
 
 /* argv: NULL-terminated. An error that the server answers with is one here. */
 int redis_server_ask(
