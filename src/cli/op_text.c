@@ -82,9 +82,10 @@ op_text_add_cell(struct str *out, const char *text, int width)
 void
 op_text_add_what(struct str *out, const struct journal *j)
 {
-	bool has_pair = j->pair[0] != '\0';
+	bool is_edit = strcmp(j->kind, "edit") == 0;
 
-	str_addf(out, "%s %s", j->kind, has_pair ? j->pair : j->name);
+	str_addf(out, "%s %s", is_edit ? "KV edit" : j->kind,
+	    j->pair[0] != '\0' && !is_edit ? j->pair : j->name);
 	if (j->from[0] == '\0' && j->to[0] == '\0')
 		return;
 	/* Nothing moves in a rehearsal. */
