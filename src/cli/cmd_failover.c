@@ -58,6 +58,8 @@ look(struct failover *f)
 	struct err e;
 
 	f->facts.without = option_text(f->cli, "without");
+	f->facts.dead_word = option_text(f->cli, "dead");
+	f->facts.is_emergency = strcmp(f->kind, "emergency") == 0;
 	if (gather_open(&f->gather, &f->client, &e) != 0 ||
 	    gather_pair(&f->gather, f->pair, &f->facts, &e) != 0)
 		return client_report_err(&f->client, f->cli, &e, "looking at the pair");
@@ -116,7 +118,7 @@ describe_plan(struct failover *f)
 	add_server(&out, &f->facts.servers[1]);
 	for (size_t i = 0; i < f->op->step_count; i++)
 		str_addf(&out, "%s\n", f->op->steps[i]->name);
-	str_addf(&out, "without %s\n", op_fact(f->op, "without"));
+	str_addf(&out, "without %s dead %s\n", op_fact(f->op, "without"), op_fact(f->op, "dead"));
 	f->made_of = str_take(&out);
 }
 
@@ -136,6 +138,8 @@ make_plan(struct failover *f)
 	    entry != NULL ? entry->modify_index : 0);
 	if (f->facts.without != NULL)
 		journal_note(f->op->journal, "without", f->facts.without);
+	if (f->facts.dead_word != NULL)
+		journal_note(f->op->journal, "dead", f->facts.dead_word);
 	op_expect(f->op);
 	describe_plan(f);
 	plan_id_make(f->plan, f->made_of, clock_wall_s());
@@ -188,7 +192,7 @@ check_hours(struct failover *f)
 	struct tm local;
 
 	localtime_r(&now, &local);
-	if (time_windows_allow(&f->pair->maintenance, &local))
+	if (f->facts.is_emergency || time_windows_allow(&f->pair->maintenance, &local))
 		return EXIT_DONE;
 	if (reason != NULL && reason[0] != '\0') {
 		journal_note(f->op->journal, "outside-window", SHOWN(reason));
@@ -295,6 +299,7 @@ const struct command cmd_failover = {
 		{ "without", '\0', OPTION_TEXT, "AGENTS", "do not wait for these: web-12,web-13" },
 		{ "rehearse", '\0', OPTION_FLAG, NULL, "all but the fence and the flip, timed" },
 		{ "emergency", '\0', OPTION_FLAG, NULL, "the active one is dead" },
+		{ "dead", '\0', OPTION_TEXT, "NODE", "you are sure that NODE, the active one, is dead" },
 		{ "outside-window", '\0', OPTION_TEXT, "WHY", "outside of the pair's hours, recorded" },
 	},
 	.min_args = 1,

@@ -14,11 +14,13 @@
 #include "cli/health_view.h"
 #include "cli/local.h"
 #include "cli/output.h"
+#include "cli/proposals.h"
 #include "cli/report.h"
 #include "cli/trouble.h"
 #include "operate/view.h"
 #include "feature/check_report.h"
 #include "feature/pair_role.h"
+#include "feature/proposal.h"
 
 struct pairs {
 	struct cli *cli;
@@ -54,9 +56,11 @@ load_from_kv(struct pairs *p, struct err *e)
 	const struct config *c = p->client.config;
 	struct health_board *board = health_view_load(&p->client, e);
 	struct view view = { 0 };
+	json_t *proposals = NULL;
 	int rc = -1;
 
-	if (board == NULL || view_load(&view, &p->client, e) != 0)
+	if (board == NULL || view_load(&view, &p->client, e) != 0 ||
+	    proposals_load(&proposals, &p->client, e) != 0)
 		goto out;
 	p->rows = json_array();
 	p->is_from_kv = true;
@@ -68,11 +72,13 @@ load_from_kv(struct pairs *p, struct err *e)
 		for (char **node = pair->nodes; *node != NULL; node++)
 			json_array_append_new(members, member_from_kv(board, pair, *node, active));
 		json_array_append_new(p->rows,
-		    json_pack("{s:s, s:s, s:s, s:s?, s:o}", "name", pair->name, "kv_name",
-			pair->kv_name, "kind", pair->kind, "active", active, "members", members));
+		    json_pack("{s:s, s:s, s:s, s:s?, s:o, s:O?}", "name", pair->name, "kv_name",
+			pair->kv_name, "kind", pair->kind, "active", active, "members", members,
+			"proposal", json_object_get(proposals, pair->name)));
 	}
 	rc = 0;
 out:
+	json_decref(proposals);
 	view_clear(&view);
 	health_board_free(board);
 	return rc;
@@ -128,27 +134,37 @@ add_member(struct table *t, const json_t *pair, const json_t *member)
 }
 
 static void
-add_troubles(struct troubles *t, const json_t *pair)
+add_proposal(
+    struct troubles *t, const struct config *config, const char *pair, const json_t *proposal)
+{
+	char *todo = proposal_command(proposal, pair, pair_find(config, pair));
+	bool is_tools = proposal_is_tools(proposal);
+
+	trouble_add(t, MARK_CRITICAL,
+	    SHOWN_LONG(json_get_string(json_object_get(proposal, "lost"), "text", "")),
+	    todo != NULL ? todo : "", "%s: a failover from %s to %s is proposed%s%s%s%s", pair,
+	    SHOWN(json_get_string(proposal, "active", "?")),
+	    SHOWN(json_get_string(proposal, "standby", "?")), is_tools ? " by " : "",
+	    is_tools ? SHOWN(json_get_string(proposal, "proposed_by", "?")) : "",
+	    is_tools ? ": " : "",
+	    is_tools ? SHOWN_LONG(json_get_string(proposal, "what", "?")) : "");
+	free(todo);
+}
+
+static void
+add_troubles(struct troubles *t, const struct config *config, const json_t *pair)
 {
 	const char *name = SHOWN(json_get_string(pair, "name", "?"));
 	const char *trouble = json_get_string(pair, "trouble", "fine");
 	const json_t *proposal = json_object_get(pair, "proposal");
 	bool is_critical = strcmp(json_get_string(pair, "level", ""), "critical") == 0;
-	char *todo;
 
 	if (strcmp(trouble, "fine") != 0)
 		trouble_add(t, is_critical ? MARK_CRITICAL : MARK_WARNING,
 		    SHOWN(json_get_string(pair, "veto", "")), NULL, "%s: %s", name,
 		    SHOWN_LONG(json_get_string(pair, "text", trouble)));
-	if (!json_is_object(proposal))
-		return;
-	todo = mem_printf("%s", SHOWN(json_get_string(proposal, "command", "")));
-	trouble_add(t, MARK_CRITICAL,
-	    SHOWN_LONG(json_get_string(json_object_get(proposal, "lost"), "text", "")), todo,
-	    "%s: a failover from %s to %s is proposed", name,
-	    SHOWN(json_get_string(proposal, "active", "?")),
-	    SHOWN(json_get_string(proposal, "standby", "?")));
-	free(todo);
+	if (json_is_object(proposal))
+		add_proposal(t, config, name, proposal);
 }
 
 static void
@@ -168,7 +184,7 @@ print_text(const struct pairs *p)
 	json_array_foreach (p->rows, i, pair) {
 		json_array_foreach (json_object_get(pair, "members"), k, member)
 			add_member(t, pair, member);
-		add_troubles(&troubles, pair);
+		add_troubles(&troubles, p->client.config, pair);
 	}
 	table_print(t);
 	if (troubles.count > 0)
@@ -184,7 +200,7 @@ print_text(const struct pairs *p)
 
 /* --- the command ----------------------------------------------------------------------------------- */
 
-/* Something is wrong with a pair, or a server of one fails. */
+/* Nothing is wrong with a pair, no server of it fails, and nothing is proposed. */
 static bool
 is_well(const json_t *pair)
 {
@@ -195,6 +211,8 @@ is_well(const json_t *pair)
 		if (check_row_is_failing(member) && !check_row_is_muted(member))
 			return false;
 	}
+	if (json_is_object(json_object_get(pair, "proposal")))
+		return false;
 	return strcmp(json_get_string(pair, "trouble", "fine"), "fine") == 0 ||
 	       strcmp(json_get_string(pair, "trouble", ""), "unknown") == 0;
 }

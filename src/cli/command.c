@@ -30,6 +30,7 @@ static const struct command *const table[] = {
 	&cmd_hold,
 	&cmd_release,
 	&cmd_accept,
+	&cmd_propose,
 	&cmd_mute,
 	&cmd_unmute,
 	&cmd_init,

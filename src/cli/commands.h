@@ -21,6 +21,7 @@ extern const struct command cmd_mute;
 extern const struct command cmd_names;
 extern const struct command cmd_nodes;
 extern const struct command cmd_pairs;
+extern const struct command cmd_propose;
 extern const struct command cmd_release;
 extern const struct command cmd_render;
 extern const struct command cmd_failover;

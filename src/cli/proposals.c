@@ -5,59 +5,63 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/mem.h"
-#include "operate/client.h"
 #include "cli/report.h"
 #include "cli/trouble.h"
+#include "feature/pair_role.h"
+#include "feature/proposal.h"
 #include "model/name.h"
-
-#define PROPOSALS_PREFIX "proposals/"
-
-/* A person types what stands here: it is one of our own two commands, or none. */
-static char *
-command_of(const json_t *proposal, const char *pair)
-{
-	const char *said = json_get_string(proposal, "command", "");
-	char *planned = mem_printf("pointsman failover %s", pair);
-	char *emergency = mem_printf("%s --emergency", planned);
-	bool is_ours = strcmp(said, planned) == 0 || strcmp(said, emergency) == 0;
-
-	free(planned);
-	free(emergency);
-	return mem_strdup(is_ours ? said : "pointsman pairs");
-}
+#include "operate/client.h"
 
 static void
-add_one(struct troubles *t, const struct kv_entry *entry, const char *pair)
+add_one(struct troubles *t, const struct config *config, const char *pair, const json_t *j)
 {
-	json_t *j = json_parse(entry->value, entry->value_len, "a proposal", NULL);
-	char ignored[NAME_SIZE], *todo;
+	char *todo = proposal_command(j, pair, pair_find(config, pair));
 
-	/* The title of a pair looks as a node does. */
-	if (json_is_object(j) && node_parse(pair, strlen(pair), ignored, NULL) == 0) {
-		todo = command_of(j, pair);
-		trouble_add(t, MARK_CRITICAL,
-		    SHOWN_LONG(json_get_string(json_object_get(j, "lost"), "text", "")), todo,
-		    "%s: a failover from %s to %s is proposed, %s: %s", pair,
-		    SHOWN(json_get_string(j, "active", "?")),
-		    SHOWN(json_get_string(j, "standby", "?")),
-		    SHOWN(json_get_string(j, "verdict", "?")),
-		    SHOWN_LONG(json_get_string(j, "what", "?")));
-		free(todo);
-	}
-	json_decref(j);
+	trouble_add(t, MARK_CRITICAL,
+	    SHOWN_LONG(json_get_string(json_object_get(j, "lost"), "text", "")),
+	    todo != NULL ? todo : "pointsman pairs",
+	    "%s: a failover from %s to %s is proposed%s%s, %s: %s", pair,
+	    SHOWN(json_get_string(j, "active", "?")), SHOWN(json_get_string(j, "standby", "?")),
+	    proposal_is_tools(j) ? " by " : "",
+	    proposal_is_tools(j) ? SHOWN(json_get_string(j, "proposed_by", "?")) : "",
+	    SHOWN(json_get_string(j, "verdict", "?")), SHOWN_LONG(json_get_string(j, "what", "?")));
+	free(todo);
 }
 
 int
-proposals_add_troubles(struct troubles *t, struct client *client, struct err *e)
+proposals_load(json_t **out, struct client *client, struct err *e)
 {
 	char *prefix = config_key(client->config, PROPOSALS_PREFIX);
 	struct kv_list list = { 0 };
 	int rc = kv_wait_list(&client->wait, prefix, &list, NULL, e);
 
-	for (size_t i = 0; rc == 0 && i < list.count; i++)
-		add_one(t, &list.entries[i], list.entries[i].key + strlen(prefix));
+	if (rc == 0)
+		*out = json_object();
+	for (size_t i = 0; rc == 0 && i < list.count; i++) {
+		const struct kv_entry *entry = &list.entries[i];
+		const char *pair = entry->key + strlen(prefix);
+		char ignored[NAME_SIZE];
+		json_t *j = json_parse(entry->value, entry->value_len, "a proposal", NULL);
+
+		/* The title of a pair looks as a node does. */
+		if (json_is_object(j) && node_parse(pair, strlen(pair), ignored, NULL) == 0)
+			json_object_set(*out, pair, j);
+		json_decref(j);
+	}
 	kv_list_clear(&list);
 	free(prefix);
+	return rc;
+}
+
+int
+proposals_add_troubles(struct troubles *t, struct client *client, struct err *e)
+{
+	json_t *all = NULL, *one;
+	int rc = proposals_load(&all, client, e);
+	const char *pair;
+
+	json_object_foreach (all, pair, one)
+		add_one(t, client->config, pair, one);
+	json_decref(all);
 	return rc;
 }

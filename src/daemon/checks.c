@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "daemon/agent.h"
 #include "feature/pair_role.h"
+#include "feature/proposal.h"
 #include "feature/session.h"
 #include "io/gateway.h"
 #include "io/loop.h"
@@ -459,7 +460,7 @@ static void
 make_propose(struct checks *c)
 {
 	const struct config *config = c->agent->config;
-	char *prefix = config_key(config, "proposals/");
+	char *prefix = config_key(config, PROPOSALS_PREFIX);
 	const char **names = mem_array(config->pair_count + 1, sizeof(*names));
 	const struct propose_env env = { .loop = c->agent->loop,
 		.kv = c->agent->kv,

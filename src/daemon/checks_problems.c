@@ -3,6 +3,7 @@
  * here; it is shown as muted wherever checks are listed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -10,6 +11,7 @@
 #include "base/str.h"
 #include "daemon/agent.h"
 #include "daemon/checks.h"
+#include "feature/proposal.h"
 
 static bool
 is_failing(enum check_state s)
@@ -92,6 +94,24 @@ collect_proposal(const struct checks *c, const struct pair_report *r, struct pro
 	str_clear(&command);
 }
 
+/* What another tool says is in the KV only, and is shown although all is well as we see it. */
+static void
+collect_tools(const struct pair_report *r, const json_t *proposal, struct problems *p)
+{
+	char by[4 * PROPOSAL_TOOL_MAX + 1], why[4 * PROPOSAL_WHY_MAX + 1], lost[256];
+	char *command = proposal_command(proposal, r->config->name, r->config);
+
+	str_copy_printable(by, sizeof(by), json_get_string(proposal, "proposed_by", "?"));
+	str_copy_printable(why, sizeof(why), json_get_string(proposal, "what", "?"));
+	str_copy_printable(lost, sizeof(lost),
+	    json_get_string(json_object_get(proposal, "lost"), "text", "nothing moves by itself"));
+	problems_add(p, true,
+	    mem_printf("pair %s: %s says: %s; a failover is proposed (as seen from here: %s)",
+		r->config->name, by, why, is_told(&r->state) ? r->state.text : "all is well"),
+	    lost, command != NULL ? command : "pointsman pairs");
+	free(command);
+}
+
 static void
 collect_trouble(const struct pair_report *r, struct problems *p)
 {
@@ -111,11 +131,16 @@ collect_pairs(const struct checks *c, struct problems *p)
 	for (size_t i = 0; i < pair_watch_count(c->pairs); i++) {
 		const struct pair_report *r = pair_watch_at(c->pairs, i);
 
-		if (checks_mute(c, r->config->name) != NULL || !is_told(&r->state))
+		const json_t *standing =
+		    c->propose != NULL ? propose_standing(c->propose, i) : NULL;
+
+		if (checks_mute(c, r->config->name) != NULL)
 			continue;
-		if (c->propose != NULL && propose_standing(c->propose, i) != NULL)
+		if (standing != NULL && proposal_is_tools(standing))
+			collect_tools(r, standing, p);
+		else if (is_told(&r->state) && standing != NULL)
 			collect_proposal(c, r, p);
-		else
+		else if (is_told(&r->state))
 			collect_trouble(r, p);
 	}
 }

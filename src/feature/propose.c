@@ -18,6 +18,10 @@
  *
  * A withdrawal waits until the active has been well for WELL_MS: opinions of other vantages travel a
  * moment, and two of them must not write and delete in turns. A flip withdraws at once.
+ *
+ * What another tool proposes (feature/proposal.h) is not ours to doubt: it may have turned the servers
+ * over already, with the old active as well as ever. It stands until the name moves or a person takes
+ * it away. The first vantage to write itself into it tells people, and adds what it sees of the pair.
  */
 #include "feature/propose.h"
 
@@ -28,6 +32,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "feature/proposal.h"
 #include "io/loop.h"
 
 #define REREAD_MS 5000
@@ -46,9 +51,10 @@ struct proposal {
 	bool was_made;    /* in this incident, by whomever */
 	uint64_t index;   /* of the key, for the deletion */
 	json_t *document; /* STANDING, DELETING: what stands; PUTTING: what is being written */
-	char id[NAME_SIZE + 32]; /* of what we wrote last; "": nothing */
-	bool is_told;            /* that it was made by us */
-	int64_t well_ms;         /* since when the active is well; 0: it is not */
+	char id[NAME_SIZE + 32];      /* of what we wrote last; "": nothing */
+	char telling[NAME_SIZE + 32]; /* the same of a tool's that we have taken on to tell */
+	bool is_told;                 /* that it was made by us */
+	int64_t well_ms;              /* since when the active is well; 0: it is not */
 	struct kv_call *call;
 };
 
@@ -90,6 +96,22 @@ is_ours(const struct proposal *o)
 	return o->id[0] != '\0' && strcmp(json_get_string(o->document, "id", ""), o->id) == 0;
 }
 
+/* It is a tool's, and told by us. */
+static bool
+is_taken_on(const struct proposal *o)
+{
+	return o->telling[0] != '\0' &&
+	       strcmp(json_get_string(o->document, "told_by", ""), o->telling) == 0;
+}
+
+static void
+tell_once(struct proposal *o)
+{
+	if (!o->is_told)
+		tell(o, PROPOSE_MADE);
+	o->is_told = true;
+}
+
 static void
 stands(struct proposal *o, json_t *document, uint64_t index)
 {
@@ -101,14 +123,10 @@ stands(struct proposal *o, json_t *document, uint64_t index)
 	o->index = index;
 	o->was_made = true;
 	set_document(o, document);
-	if (!is_new)
-		return;
-	if (!is_ours(o)) {
+	if (is_taken_on(o) || (is_new && is_ours(o)))
+		tell_once(o);
+	else if (is_new)
 		tell(o, PROPOSE_SEEN);
-	} else if (!o->is_told) {
-		o->is_told = true;
-		tell(o, PROPOSE_MADE);
-	}
 }
 
 static void
@@ -213,8 +231,6 @@ write_document(struct proposal *o, json_t *document, uint64_t index, kv_done_fn 
 	struct str text = STR_INIT;
 	struct kv_op op = { .kind = KV_OP_CAS, .key = key, .index = index };
 
-	json_object_set_new(document, "proposed_by", json_string(p->node));
-	json_object_set_new(document, "id", json_string(o->id));
 	set_document(o, document);
 	json_write(&text, document);
 	op.value = str_text(&text);
@@ -225,21 +241,54 @@ write_document(struct proposal *o, json_t *document, uint64_t index, kv_done_fn 
 	free(key);
 }
 
+static json_t *
+new_document(const struct proposal *o)
+{
+	const struct propose *p = o->owner;
+	json_t *document = p->env.write(o->pair, p->env.arg);
+
+	json_object_set_new(document, "proposed_by", json_string(p->node));
+	json_object_set_new(document, "id", json_string(o->id));
+	return document;
+}
+
+static void
+new_id(const struct proposal *o, char *out, size_t size)
+{
+	snprintf(out, size, "%s-%lld", o->owner->node, (long long)clock_wall_ms());
+}
+
 static void
 put(struct proposal *o)
 {
-	struct propose *p = o->owner;
-
-	snprintf(o->id, sizeof(o->id), "%s-%lld", p->node, (long long)clock_wall_ms());
+	new_id(o, o->id, sizeof(o->id));
 	o->is_told = false;
 	o->state = PUTTING;
-	write_document(o, p->env.write(o->pair, p->env.arg), 0, put_done);
+	write_document(o, new_document(o), 0, put_done);
 }
 
 static void
 rewrite(struct proposal *o)
 {
-	write_document(o, o->owner->env.write(o->pair, o->owner->env.arg), o->index, rewrite_done);
+	write_document(o, new_document(o), o->index, rewrite_done);
+}
+
+static void
+rewrite_tools(struct proposal *o)
+{
+	const struct propose *p = o->owner;
+	json_t *fresh = p->env.write(o->pair, p->env.arg);
+
+	write_document(
+	    o, proposal_with_sight(o->document, fresh, o->telling), o->index, rewrite_done);
+}
+
+static void
+take_on(struct proposal *o)
+{
+	new_id(o, o->telling, sizeof(o->telling));
+	o->is_told = false;
+	rewrite_tools(o);
 }
 
 static void
@@ -294,23 +343,50 @@ is_outdated(const struct proposal *o, const struct propose_view *v)
 	       strcmp(json_get_string(o->document, "command", ""), v->command) != 0;
 }
 
+/* Whether somebody tells it: else it would be us, now. */
+static bool
+is_told_by_anybody(const struct proposal *o)
+{
+	return json_get_string(o->document, "told_by", "")[0] != '\0';
+}
+
+static void
+update_tools(struct proposal *o, const struct propose_view *v)
+{
+	if (has_moved(o, v))
+		withdraw(o);
+	else if (!is_told_by_anybody(o))
+		take_on(o);
+	else if ((v->is_wanted || v->is_well) && is_taken_on(o) && !proposal_is_flip(o->document) &&
+		 is_outdated(o, v))
+		rewrite_tools(o);
+}
+
+static void
+update_ours(struct proposal *o, const struct propose_view *v)
+{
+	if (has_moved(o, v) || (v->is_well && clock_mono_ms() - o->well_ms >= WELL_MS))
+		withdraw(o);
+	else if (v->is_wanted && is_ours(o) && is_outdated(o, v))
+		rewrite(o);
+}
+
 void
 propose_update(struct propose *p, size_t pair, const struct propose_view *v)
 {
 	struct proposal *o = &p->proposals[pair];
-	int64_t now_ms = clock_mono_ms();
 
 	if (!v->is_well)
 		o->well_ms = 0;
 	else if (o->well_ms == 0)
-		o->well_ms = now_ms;
+		o->well_ms = clock_mono_ms();
 	if (!o->is_read || o->call != NULL)
 		return;
 	if (o->state == STANDING) {
-		if (has_moved(o, v) || (v->is_well && now_ms - o->well_ms >= WELL_MS))
-			withdraw(o);
-		else if (v->is_wanted && is_ours(o) && is_outdated(o, v))
-			rewrite(o);
+		if (proposal_is_tools(o->document))
+			update_tools(o, v);
+		else
+			update_ours(o, v);
 		return;
 	}
 	if (v->is_well)

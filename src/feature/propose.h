@@ -1,6 +1,7 @@
 /*
  * propose.h: keeps <root>proposals/<pair> in the KV: one document an incident, over all vantages.
- * Whoever creates the key first has proposed; any of them withdraws it.
+ * Whoever creates the key first has proposed; any of them withdraws it. What `pointsman propose` wrote
+ * for another tool is told, and withdrawn only when the name has moved.
  */
 #ifndef FEATURE_PROPOSE_H
 #define FEATURE_PROPOSE_H
@@ -17,8 +18,8 @@ struct loop;
 struct propose;
 
 enum propose_event {
-	PROPOSE_MADE,      /* by us: the hook is ours to run */
-	PROPOSE_SEEN,      /* by another vantage, or by us before a restart */
+	PROPOSE_MADE,      /* by us, or by a tool and taken on by us: the hook is ours to run */
+	PROPOSE_SEEN,      /* by another vantage, by a tool, or by us before a restart */
 	PROPOSE_WITHDRAWN, /* by us */
 	PROPOSE_GONE,      /* by another vantage, or a person */
 };

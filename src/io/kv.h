@@ -87,7 +87,7 @@ void kv_nodes_clear(struct kv_nodes *n);
 void kv_nodes_take(struct kv_nodes *to, struct kv_nodes *from);
 
 struct kv_answer {
-	struct err err;      /* ERR_UNKNOWN for a write that may or may not have happened */
+	struct err err; /* ERR_UNKNOWN for a write that may or may not have happened */
 	/*
 	 * Reads: of what was read (0: the answer had none). Transactions that were applied: the
 	 * modify_index of the last operation's key; 0: it has none.

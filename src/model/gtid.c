@@ -36,6 +36,9 @@ add(struct gtid_set *s, const char *name, struct gtid_range range)
 		source = &s->sources[s->count++];
 		*source = (struct gtid_source){ .count = 0 };
 		memcpy(source->name, name, strlen(name) + 1);
+	} else if (range.first > 1 && source->ranges[source->count - 1].last == range.first - 1) {
+		source->ranges[source->count - 1].last = range.last;
+		return;
 	}
 	source->ranges = mem_grow(source->ranges, source->count + 1, sizeof(*source->ranges));
 	source->ranges[source->count++] = range;
@@ -99,6 +102,18 @@ make_canonical(struct gtid_set *s)
 	s->count = kept + 1;
 	for (size_t i = 0; i < s->count; i++)
 		merge_ranges(&s->sources[i]);
+}
+
+void
+gtid_add(struct gtid_set *s, const char *name, uint64_t number)
+{
+	add(s, name, (struct gtid_range){ number, number });
+}
+
+void
+gtid_tidy(struct gtid_set *s)
+{
+	make_canonical(s);
 }
 
 void
@@ -270,6 +285,18 @@ find(const struct gtid_set *s, const char *name)
 		return NULL;
 	memcpy(key.name, name, strlen(name) + 1);
 	return bsearch(&key, s->sources, s->count, sizeof(*s->sources), compare_sources);
+}
+
+bool
+gtid_has(const struct gtid_set *s, const char *name, uint64_t number)
+{
+	const struct gtid_source *source = find(s, name);
+
+	for (size_t i = 0; source != NULL && i < source->count; i++) {
+		if (number >= source->ranges[i].first && number <= source->ranges[i].last)
+			return true;
+	}
+	return false;
 }
 
 /* What is left of one range when all of b is taken away. */

@@ -39,6 +39,11 @@ struct gtid_set {
 int gtid_parse(enum gtid_dialect dialect, const char *text, struct gtid_set *out, struct err *e);
 void gtid_clear(struct gtid_set *s);
 
+/* One more, of a source by its name; gtid_tidy() before the set is used in any other way. */
+void gtid_add(struct gtid_set *s, const char *name, uint64_t number);
+void gtid_tidy(struct gtid_set *s);
+bool gtid_has(const struct gtid_set *s, const char *name, uint64_t number);
+
 uint64_t gtid_count(const struct gtid_set *s);
 /* What a has and b does not, into out, which is overwritten and must be neither. */
 void gtid_subtract(const struct gtid_set *a, const struct gtid_set *b, struct gtid_set *out);

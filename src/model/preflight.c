@@ -21,7 +21,7 @@
 #define ANY "mysql redis daemon"
 
 /* In this order: first who is who and whether anything can be asked, then what hurts at once. */
-static const struct {
+static const struct rule {
 	const char *name, *kinds;
 	preflight_rule_fn *judge;
 } rules[] = {
@@ -61,6 +61,16 @@ static const struct {
 	{ "status", "daemon", preflight_rule_daemon },
 };
 
+static const struct rule emergency_rules[] = {
+	{ "consul", ANY, preflight_rule_consul },
+	{ "name", ANY, preflight_rule_name },
+	{ "hold", ANY, preflight_rule_hold },
+	{ "dead", ANY, preflight_rule_dead },
+	{ "standby", ANY, preflight_rule_heir },
+	{ "loss", "mysql redis", preflight_rule_loss },
+	{ "agents", ANY, preflight_rule_agents_told },
+};
+
 const char *
 preflight_level_name(enum preflight_level l)
 {
@@ -90,11 +100,14 @@ preflight_facts_clear(struct preflight_facts *f)
 void
 preflight_judge(const struct preflight_facts *f, struct preflight *out)
 {
-	for (size_t i = 0; i < MEM_COUNT(rules); i++) {
-		if (strstr(rules[i].kinds, f->kind) == NULL)
+	const struct rule *table = f->is_emergency ? emergency_rules : rules;
+	size_t count = f->is_emergency ? MEM_COUNT(emergency_rules) : MEM_COUNT(rules);
+
+	for (size_t i = 0; i < count; i++) {
+		if (strstr(table[i].kinds, f->kind) == NULL)
 			continue;
-		out->rule = rules[i].name;
-		rules[i].judge(f, out);
+		out->rule = table[i].name;
+		table[i].judge(f, out);
 	}
 	out->rule = NULL;
 }

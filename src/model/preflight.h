@@ -56,7 +56,13 @@ struct preflight_facts {
 	struct preflight_server servers[2];
 	size_t active;        /* which of them the KV names; else the one that is writable */
 	bool is_active_known; /* the KV names one of them */
-	int64_t settle_ms;    /* how long the standby had to reach where the active was */
+	/* Of an emergency: the active is said to be dead. */
+	bool is_emergency;
+	const char *dead_word;             /* the node that the operator says is dead; NULL: none */
+	bool is_dead_confirmed;            /* by more than one vantage */
+	char dead_by[PREFLIGHT_TEXT_SIZE]; /* who says so of the vantages; "": nobody */
+	char lost[PREFLIGHT_TEXT_SIZE];    /* what they last saw of it; "": nothing */
+	int64_t settle_ms; /* how long the standby had to reach where the active was */
 };
 
 /* What it owns: the servers' facts and the list of agents. */

@@ -29,6 +29,9 @@ bool preflight_knows(const struct preflight_server *s, enum sql_topic topic, str
 /* preflight_kv.c */
 preflight_rule_fn preflight_rule_consul, preflight_rule_name, preflight_rule_hold,
     preflight_rule_agents, preflight_rule_reached;
+/* preflight_emergency.c */
+preflight_rule_fn preflight_rule_dead, preflight_rule_heir, preflight_rule_loss,
+    preflight_rule_agents_told;
 /* preflight_sql.c: as it is at this moment */
 preflight_rule_fn preflight_rule_writer, preflight_rule_replication, preflight_rule_lag,
     preflight_rule_settle, preflight_rule_errant, preflight_rule_long_write, preflight_rule_xa,

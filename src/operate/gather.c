@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "operate/client.h"
 #include "operate/gather_impl.h"
@@ -148,6 +149,34 @@ add_kv(const struct gather *g, struct preflight_facts *f)
 	add_agents(g, f);
 }
 
+/* What the vantages propose says who sees the active dead, and what would be lost. */
+static int
+add_proposal(const struct gather *g, struct preflight_facts *f, struct err *e)
+{
+	char *tail = mem_printf("proposals/%s", f->pair),
+	     *key = config_key(g->client->config, tail);
+	struct kv_list list = { 0 };
+	int rc = kv_wait_get(&g->client->wait, key, &list, NULL, e);
+	json_t *j = NULL;
+
+	if (rc == 0 && list.count > 0)
+		j = json_parse(
+		    list.entries[0].value, list.entries[0].value_len, "a proposal", NULL);
+	if (strcmp(json_get_string(j, "active", ""), f->servers[f->active].node) == 0) {
+		const char *lost = json_get_string(json_object_get(j, "lost"), "text", "");
+
+		f->is_dead_confirmed = json_get_bool(j, "confirmed", false);
+		str_copy_printable(
+		    f->dead_by, sizeof(f->dead_by), json_get_string(j, "verdict", ""));
+		str_copy_printable(f->lost, sizeof(f->lost), lost);
+	}
+	json_decref(j);
+	kv_list_clear(&list);
+	free(key);
+	free(tail);
+	return rc == 0 || e->code != ERR_CANCELED ? 0 : -1;
+}
+
 int
 gather_pair(
     struct gather *g, const struct config_pair *pair, struct preflight_facts *out, struct err *e)
@@ -164,6 +193,8 @@ gather_pair(
 	out->is_active_known = active != NULL;
 	out->active = active != NULL && strcmp(active, pair->nodes[1]) == 0;
 	add_kv(g, out);
+	if (out->is_emergency && add_proposal(g, out, e) != 0)
+		return -1;
 	if (strcmp(pair->kind, "mysql") == 0)
 		return gather_sql(g, pair, out, e);
 	return gather_checked(g, pair, out, e);

@@ -8,6 +8,8 @@
 static const struct op_table *const tables[] = {
 	&op_failover_sql,
 	&op_rehearse_sql,
+	&op_emergency_sql,
+	&op_rejoin_sql,
 };
 
 const struct op_table *

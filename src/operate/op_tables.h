@@ -5,5 +5,7 @@
 #include "operate/op.h"
 
 extern const struct op_table op_failover_sql, op_rehearse_sql; /* failover_sql.c */
+extern const struct op_table op_emergency_sql;                 /* emergency_sql.c */
+extern const struct op_table op_rejoin_sql;                    /* rejoin_sql.c */
 
 #endif

@@ -123,14 +123,12 @@ static const char *const making[] = {
 	" DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB",
 };
 
-/* Made before anything is fenced, while from takes writes. Without the right to, nothing is tested. */
 int
-sql_presync(struct op *op, struct err *e)
+sql_make_table(struct op *op, struct sql_server *s, struct err *e)
 {
-	struct sql_server *from = sql_pair_of(op)->from;
 	char there[8];
 
-	if (sql_server_value(from,
+	if (sql_server_value(s,
 		"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'pointsman'"
 		" AND TABLE_NAME = 'operation'",
 		SQL_ASK_MS, there, sizeof(there), e) != 0)
@@ -138,14 +136,21 @@ sql_presync(struct op *op, struct err *e)
 	if (strcmp(there, "1") == 0)
 		return 0;
 	for (size_t i = 0; i < MEM_COUNT(making); i++) {
-		if (sql_server_ask(from, making[i], SQL_ASK_MS, NULL, e) == 0)
+		if (sql_server_ask(s, making[i], SQL_ASK_MS, NULL, e) == 0)
 			continue;
-		if (!sql_server_is_open(from))
+		if (!sql_server_is_open(s))
 			return -1;
 		journal_note(op->journal, TEST_WRITE, e->text);
 		return 0;
 	}
 	return 0;
+}
+
+/* Made before anything is fenced, while from takes writes. */
+int
+sql_presync(struct op *op, struct err *e)
+{
+	return sql_make_table(op, sql_pair_of(op)->from, e);
 }
 
 /* What the account may not do is no fault of the operation. */

@@ -38,10 +38,9 @@ sql_pair_ask_ms(const struct op *op)
 /* --- connections ---------------------------------------------------------------------------------- */
 
 static int
-connect_and_lock(struct op *op, struct sql_server *s, bool takes, struct err *e)
+connect_and_lock(struct sql_server *s, bool takes, int64_t limit_ms, struct err *e)
 {
-	(void)op;
-	if (sql_server_connect(s, SQL_CONNECT_MS, e) != 0)
+	if (sql_server_connect(s, limit_ms, e) != 0)
 		return -1;
 	return sql_server_lock(s, takes, LOCK_MS, e);
 }
@@ -49,9 +48,10 @@ connect_and_lock(struct op *op, struct sql_server *s, bool takes, struct err *e)
 int
 sql_pair_again(struct op *op, struct sql_server *s, struct err *e)
 {
+	(void)op;
 	if (sql_server_is_open(s))
 		return 0;
-	return connect_and_lock(op, s, true, e);
+	return connect_and_lock(s, true, SQL_CONNECT_MS, e);
 }
 
 static int
@@ -63,10 +63,11 @@ open_pair(struct op *op, bool needs_from, struct err *e)
 	if ((p->from = sql_server_new(op->client, op->pair, op->journal->from, e)) == NULL ||
 	    (p->to = sql_server_new(op->client, op->pair, op->journal->to, e)) == NULL)
 		return -1;
-	if (connect_and_lock(op, p->from, op->is_resumed, e) != 0 &&
+	if (connect_and_lock(p->from, op->is_resumed,
+		needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
 	    (needs_from || e->code == ERR_CONFLICT))
 		return -1;
-	return connect_and_lock(op, p->to, op->is_resumed, e);
+	return connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e);
 }
 
 int

@@ -15,7 +15,8 @@ struct sql_pair {
 };
 
 #define SQL_CONNECT_MS 5000
-#define SQL_ASK_MS 2000 /* one question; a server that is well answers in one */
+#define SQL_CONNECT_DEAD_MS 1500 /* to one that is thought dead: a black hole answers never */
+#define SQL_ASK_MS 2000          /* one question; a server that is well answers in one */
 
 struct sql_pair *sql_pair_of(const struct op *op);
 
@@ -50,6 +51,8 @@ int sql_lift_verify(struct op *op, struct err *e);
 int sql_sessions(struct op *op, struct err *e); /* those of applications on from are ended */
 int sql_sessions_verify(struct op *op, struct err *e);
 
+/* The table of the test write, on s, which takes writes; without the right to, a fact says so. */
+int sql_make_table(struct op *op, struct sql_server *s, struct err *e);
 int sql_test_write(struct op *op, struct err *e);     /* through the name, on to */
 int sql_rehearse_write(struct op *op, struct err *e); /* on from, which stays what it is */
 int sql_follows_verify(struct op *op, struct err *e); /* from has it, and nothing that to has not */

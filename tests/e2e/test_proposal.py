@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from lib.daemon import settle
+from lib.daemon import run_cli, settle
 from lib.mariadb import CHECK_GRANTS, MariaDB
 from lib.proc import free_port, loopback_net, wait_for
 from lib.redis import Redis
@@ -211,6 +211,58 @@ def test_two_writers_are_critical_at_once(procs, consul):
     assert problem["severity"] == "critical" and "two-writers" in problem["what"]
     settle(5.0)
     assert site.proposal() is None
+    site.end()
+
+
+def test_what_a_tool_proposes_stands_while_all_is_well(procs, consul):
+    """pointsman propose beside three vantages that see the active well: shown everywhere, told by one
+    hook, kept until the name moves. Fails when a vantage withdraws it, or each of them tells it."""
+    site = PairSite(procs, consul, "redis", {}, redis_pair(procs)).start()
+    config = site.vantages[0].config_path
+
+    def propose(*args):
+        code, out, err = run_cli(config, "propose", "maindb", *args)
+        assert code == 0, out + err
+        return out
+
+    propose("--to", "db4", "--by", "sentinel", "--promoted", "--why", "it was promoted")
+    p = site.wait_proposal()
+    wait_for("told by one", lambda: site.proposal().get("told_by"), 10, 0.1)
+    settle(8.0)  # longer than a vantage needs to withdraw one of its own
+    p = site.proposal()
+    assert p["proposed_by"] == "sentinel" and p["what"] == "it was promoted"
+    assert p["command"] == "pointsman set maindb db4 --expect db3"
+    assert p["class"] == "ok" and p["standby_state"]["answers"] and p["active_last"]["executed"]
+    assert [(c["state"], c["command"]) for c in site.hooks()] == [("proposed", p["command"])]
+    for v in site.vantages:
+        text = v.problem_text()
+        assert "sentinel says: it was promoted" in text and p["command"] in text
+        assert "as seen from here: all is well" in text
+        assert v.pair("maindb")["proposal"]["id"] == p["id"]
+        assert v.metric('pointsman_pair_proposed{pair="maindb"}') == 1
+
+    # The active dies: no vantage adds one of its own, and the flip is still what is left.
+    site.db3.kill()
+    for v in site.vantages:
+        wait_for("active-down", lambda: v.pair("maindb")["trouble"] == "active-down", 15, 0.1)
+    settle(2.0)
+    assert site.proposal()["id"] == p["id"] and len(site.hooks()) == 1
+    assert p["command"] in site.vantages[0].problem_text()
+    assert "it stays" in propose("--to", "db4", "--why", "again")
+
+    # A person takes it away, and the vantages leave it at that.
+    propose("--withdraw")
+    settle(7.0)
+    assert site.proposal() is None and len(site.hooks()) == 1
+
+    # Another one, which a flip ends.
+    propose("--to", "db4", "--by", "sentinel", "--promoted", "--why", "it was promoted")
+    wait_for("told", lambda: len(site.hooks()) == 2, 10, 0.1)
+    site.db4.call("REPLICAOF", "NO", "ONE")
+    site.api.put(site.root + "names/maindb", "db4")
+    site.names[site.root + "names/maindb"] = b"db4"
+    wait_for("withdrawn", lambda: site.proposal() is None, 10, 0.1)
+    wait_for("told", lambda: site.hooks()[-1]["state"] == "withdrawn", 10, 0.1)
     site.end()
 
 

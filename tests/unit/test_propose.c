@@ -42,7 +42,7 @@ struct fixture {
 	struct kv *kv;
 	struct one ones[VANTAGES];
 	int writes, answers;
-	char value[512];
+	char value[1024];
 };
 
 static json_t *
@@ -51,8 +51,8 @@ write_document(const char *pair, void *arg)
 	struct one *o = arg;
 
 	o->fixture->writes++;
-	return json_pack(
-	    "{s:s, s:s, s:s?}", "pair", pair, "active", "db3", "command", o->view.command);
+	return json_pack("{s:s, s:s, s:s?, s:s}", "pair", pair, "active", "db3", "command",
+	    o->view.command, "verdict", o->node);
 }
 
 static void
@@ -291,8 +291,6 @@ test_a_restart(void **state)
 	assert_int_equal(sum(f, PROPOSE_SEEN), VANTAGES);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* The active that was only ill has died: another command is right, and nobody is told twice. */
 static void
 test_rewritten(void **state)
@@ -323,6 +321,108 @@ test_rewritten(void **state)
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
 }
 
+/* --- what another tool proposes --------------------------------------------------------------------- */
+
+#define FLIP "pointsman set maindb db4 --expect db3"
+
+static void
+put_tools(struct fixture *f, const char *id, bool is_promoted)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	    "{\"origin\":\"tool\",\"id\":\"%s\",\"pair\":\"maindb\",\"active\":\"db3\",\"standby\":"
+	    "\"db4\",\"what\":\"because\",\"proposed_by\":\"sentinel\",\"promoted\":%s,\"command\":"
+	    "\"%s\"}",
+	    id, is_promoted ? "true" : "false", is_promoted ? FLIP : "pointsman failover maindb");
+	kv_put(f->kv, "pointsman/proposals/maindb", text, strlen(text), done, f);
+	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+}
+
+static void
+set_command(struct fixture *f, const char *command)
+{
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view.command = command;
+}
+
+/* The old active is as well as ever: it stands, one of the vantages tells it, a flip withdraws it. */
+static void
+test_a_tools(void **state)
+{
+	struct fixture *f = *state;
+
+	live(f, 400);
+	put_tools(f, "a", true);
+	set_command(f, "pointsman failover maindb");
+	live(f, 2000);
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_int_equal(sum(f, PROPOSE_SEEN) >= VANTAGES - 1, true);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
+	/* What it said stays, what the vantage sees is added. */
+	assert_non_null(strstr(value(f), "\"what\":\"because\""));
+	assert_non_null(strstr(f->value, "\"proposed_by\":\"sentinel\""));
+	assert_non_null(strstr(f->value, "\"command\":\"" FLIP "\""));
+	assert_non_null(strstr(f->value, "\"verdict\":\"web-"));
+	assert_non_null(strstr(f->value, "\"told_by\":\"web-"));
+
+	set_all(f, false, "db4");
+	live(f, 300);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
+	assert_string_equal(value(f), "");
+
+	/* The next one is told again. */
+	set_all(f, false, "db3");
+	put_tools(f, "b", true);
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 2);
+}
+
+/* It stays while the active fails as well, and no vantage adds one of its own. */
+static void
+test_a_tools_in_an_incident(void **state)
+{
+	struct fixture *f = *state;
+
+	put_tools(f, "a", true);
+	live(f, 400);
+	set_all(f, true, "db3");
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 1);
+	assert_non_null(strstr(value(f), "\"proposed_by\":\"sentinel\""));
+	set_all(f, false, "db3");
+	live(f, 1200);
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
+}
+
+/* A failover of ours is left to type: its command follows what is seen, and a restart tells nobody. */
+static void
+test_a_tools_command_follows(void **state)
+{
+	struct fixture *f = *state;
+	int made;
+
+	put_tools(f, "a", false);
+	set_command(f, "pointsman failover maindb");
+	live(f, 800);
+	assert_non_null(strstr(value(f), "\"pointsman failover maindb\""));
+	set_all(f, true, "db3");
+	set_command(f, "pointsman failover maindb --emergency");
+	live(f, 800);
+	assert_non_null(strstr(value(f), "\"pointsman failover maindb --emergency\""));
+	assert_non_null(strstr(f->value, "\"proposed_by\":\"sentinel\""));
+	made = sum(f, PROPOSE_MADE);
+	assert_int_equal(made, 1);
+	for (size_t k = 0; k < VANTAGES; k++) {
+		propose_free(f->ones[k].propose);
+		new_one(f, k);
+	}
+	live(f, 800);
+	assert_int_equal(sum(f, PROPOSE_MADE), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int
 main(void)
 {
@@ -334,6 +434,9 @@ main(void)
 		TEST(test_nonsense_in_the_kv),
 		TEST(test_a_restart),
 		TEST(test_rewritten),
+		TEST(test_a_tools),
+		TEST(test_a_tools_in_an_incident),
+		TEST(test_a_tools_command_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

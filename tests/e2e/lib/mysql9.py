@@ -1,5 +1,6 @@
 """A private MySQL 9 as contrib/get-mysql9 obtains it, and two of them as masters of each other with
 GTIDs. Where there is none to be had, skip_without() says so in the report."""
+import glob
 import os
 import shutil
 import subprocess
@@ -31,6 +32,20 @@ def folder():
             found = done.stdout.strip() if done.returncode == 0 else ""
         _folder[0] = found
     return _folder[0] or None
+
+
+def tools(procs):
+    """A directory for the PATH with its mysqlbinlog, which runs through the loader of its folder as mysqld does."""
+    path = os.path.join(procs.dir, "mysql9-tools")
+    if not os.path.isdir(path):
+        lib = os.path.dirname(glob.glob(folder() + "/usr/lib/*/ld-linux*.so.*")[0])
+        loader = glob.glob(lib + "/ld-linux*.so.*")[0]
+        os.mkdir(path)
+        with open(path + "/mysqlbinlog", "w") as f:
+            f.write("#!/bin/sh\nexec %s --library-path %s %s/usr/bin/mysqlbinlog \"$@\"\n"
+                    % (loader, lib, folder()))
+        os.chmod(path + "/mysqlbinlog", 0o755)
+    return path
 
 
 def skip_without():
@@ -96,4 +111,4 @@ class MySQL9Pair(SqlPair):
                            for i, name in enumerate(names)))
 
 
-__all__ = ["CHECK_GRANTS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without"]
+__all__ = ["CHECK_GRANTS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without", "tools"]

@@ -129,10 +129,11 @@ class Redis(Process):
 
 class Sentinel(Redis):
     """Watches one master under a name. When enough of them agree that it is down they promote a
-    replica, unless there is none or its config has {"replica-priority": 0}."""
+    replica, unless there is none or its config has {"replica-priority": 0}. script: what it runs
+    after that."""
 
     def __init__(self, procs, master, name="sentinel", master_name="mymaster", quorum=2,
-                 down_ms=1000, address="127.0.0.1", port=None):
+                 down_ms=1000, address="127.0.0.1", port=None, script=None):
         self.master_name = master_name
         self.quorum = quorum
         watched = ["monitor %s %s %d %d" % (master_name, master.address, master.port, quorum),
@@ -141,6 +142,8 @@ class Sentinel(Redis):
                    "failover-timeout %s 600000" % master_name]
         if master.password:
             watched.append("auth-pass %s %s" % (master_name, master.password))
+        if script:
+            watched.append("client-reconfig-script %s %s" % (master_name, script))
         super().__init__(procs, name, address, port, config={"sentinel": watched})
         self.argv.append("--sentinel")
 
@@ -156,6 +159,10 @@ class Sentinel(Redis):
 
     def flags(self):
         return set(self.master()["flags"].split(","))
+
+    def pending_scripts(self):
+        """What it is still to run, or to run again: [{"argv": […], "flags": "scheduled", …}]."""
+        return [dict(zip(job[::2], job[1::2])) for job in self.call("SENTINEL", "pending-scripts")]
 
 
 class RedisPair:
