@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
@@ -67,7 +68,9 @@ add_result(struct str *out, const struct history_entry *entry)
 		return;
 	}
 	str_adds(out, op_result_name(entry->result));
-	if (entry->result != OP_DONE && (at = last_step(entry->journal)) > 0)
+	/* Where an interrupted one is, `history OP` says: there is no room. */
+	if (entry->result != OP_DONE && entry->result != OP_INTERRUPTED &&
+	    (at = last_step(entry->journal)) > 0)
 		str_addf(out, " @%zu", at);
 }
 
@@ -81,31 +84,93 @@ mark_of(const struct history_entry *entry)
 	return entry->result == OP_OUTSIDE ? MARK_WARNING : MARK_NONE;
 }
 
+enum { CELL_ID, CELL_WHEN, CELL_WHO, CELL_WHAT, CELL_REFUSED, CELL_RESULT, CELLS };
+
+static const struct {
+	const char *title;
+	int most; /* columns; 0: as it is */
+} cells[CELLS] = {
+	[CELL_ID] = { "OP", 12 },
+	[CELL_WHEN] = { "WHEN (UTC)", 0 },
+	[CELL_WHO] = { "WHO", 10 },
+	[CELL_WHAT] = { "WHAT", 0 },
+	[CELL_REFUSED] = { "REFUSED", 0 },
+	[CELL_RESULT] = { "RESULT", 0 },
+};
+
+#define WHAT_MIN 12
+
+struct row {
+	struct str cells[CELLS];
+};
+
 static void
-add_row(struct table *t, const struct history_entry *entry)
+make_row(struct row *row, const struct history_entry *entry)
 {
-	struct str when = STR_INIT, who = STR_INIT, what = STR_INIT, result = STR_INIT;
 	const struct journal *j = entry->journal;
 	char refused[OP_MS_SIZE];
 
-	add_when(&when, entry);
-	add_who(&who, j != NULL ? j->by : "");
+	op_text_cut(
+	    &row->cells[CELL_ID], entry->id[0] != '\0' ? entry->id : "-", cells[CELL_ID].most);
+	add_when(&row->cells[CELL_WHEN], entry);
+	add_who(&row->cells[CELL_WHO], j != NULL ? j->by : "");
 	if (j != NULL)
-		op_text_add_what(&what, j);
+		op_text_add_what(&row->cells[CELL_WHAT], j);
 	else
-		str_adds(&what, entry->why);
-	add_result(&result, entry);
-	table_row(t, mark_of(entry));
-	table_cell(t, "%s", entry->id[0] != '\0' ? entry->id : "-");
-	table_cell(t, "%s", str_text(&when));
-	table_cell(t, "%s", str_text(&who));
-	table_cell(t, "%s", str_text(&what));
-	table_cell(t, "%s", op_text_ms(refused, j != NULL ? j->refused_ms : NAN));
-	table_cell(t, "%s", str_text(&result));
-	str_clear(&when);
-	str_clear(&who);
-	str_clear(&what);
-	str_clear(&result);
+		str_adds(&row->cells[CELL_WHAT], entry->why);
+	str_adds(&row->cells[CELL_REFUSED], op_text_ms(refused, j != NULL ? j->refused_ms : NAN));
+	add_result(&row->cells[CELL_RESULT], entry);
+}
+
+/* What is left of the width for WHAT: in a pipe, too, where nothing else would cut it. */
+static int
+room_for_what(const struct cli *cli, const struct row *rows, size_t count)
+{
+	int room = cli->width - 2 - 2 * (CELLS - 1);
+
+	for (int c = 0; c < CELLS; c++) {
+		int most = (int)strlen(cells[c].title);
+
+		for (size_t i = 0; i < count; i++) {
+			int len = op_text_columns(str_text(&rows[i].cells[c]));
+
+			if (cells[c].most > 0 && len > cells[c].most)
+				len = cells[c].most;
+			most = len > most ? len : most;
+		}
+		room -= c != CELL_WHAT ? most : 0;
+	}
+	return room > WHAT_MIN ? room : WHAT_MIN;
+}
+
+static void
+print_rows(const struct cli *cli, const struct history *h)
+{
+	struct row *rows = mem_array(h->count, sizeof(*rows));
+	struct table *t = table_new(cli);
+	struct str shown = STR_INIT;
+	int what;
+
+	for (size_t i = 0; i < h->count; i++)
+		make_row(&rows[i], &h->entries[i]);
+	what = room_for_what(cli, rows, h->count);
+	for (int c = 0; c < CELLS; c++)
+		table_column(t, cells[c].title, COLUMN_TEXT);
+	for (size_t i = 0; i < h->count; i++) {
+		table_row(t, mark_of(&h->entries[i]));
+		for (int c = 0; c < CELLS; c++) {
+			int most = c == CELL_WHAT ? what : cells[c].most;
+
+			str_reset(&shown);
+			op_text_cut(
+			    &shown, str_text(&rows[i].cells[c]), most > 0 ? most : cli->width);
+			table_cell(t, "%s", str_text(&shown));
+			str_clear(&rows[i].cells[c]);
+		}
+	}
+	table_print(t);
+	str_clear(&shown);
+	free(rows);
 }
 
 /* What waits for somebody: the commands for it. */
@@ -117,30 +182,17 @@ print_next(const struct cli *cli, const struct history_entry *entry)
 
 	if (j == NULL || (entry->result != OP_FAILED && entry->result != OP_INTERRUPTED))
 		return;
-	if (j->is_back)
-		out_marked(cli, MARK_CRITICAL, "%s %s: pointsman rollback %s", j->id, how, j->id);
-	else if (op_text_is_past_return(j))
-		out_marked(cli, MARK_CRITICAL, "%s %s: pointsman resume %s", j->id, how, j->id);
-	else
-		out_marked(cli, MARK_CRITICAL,
-		    "%s %s: pointsman resume %s, or pointsman rollback %s", j->id, how, j->id,
-		    j->id);
+	out_marked(cli, MARK_CRITICAL, "%s %s", j->id, how);
+	if (!j->is_back)
+		out_line(cli, "    pointsman resume %s      goes on from there", j->id);
+	if (!op_text_is_past_return(j))
+		out_line(cli, "    pointsman rollback %s    takes it back", j->id);
 }
 
 static void
 print_all(const struct cli *cli, const struct history *h)
 {
-	struct table *t = table_new(cli);
-
-	table_column(t, "OP", COLUMN_TEXT);
-	table_column(t, "WHEN (UTC)", COLUMN_TEXT);
-	table_column(t, "WHO", COLUMN_LONG);
-	table_column(t, "WHAT", COLUMN_LONG);
-	table_column(t, "REFUSED", COLUMN_TEXT);
-	table_column(t, "RESULT", COLUMN_TEXT);
-	for (size_t i = 0; i < h->count; i++)
-		add_row(t, &h->entries[i]);
-	table_print(t);
+	print_rows(cli, h);
 	if (h->count == 0)
 		out_line(cli, "No operation was ever recorded here, and no edit was seen.");
 	if (h->journals > HISTORY_MAX)
