@@ -95,7 +95,8 @@ set_state(struct op *op, size_t i, enum step_state state)
 	if (state == STEP_BEGUN)
 		s->at_ms = op_now_ms(op);
 	else if (state == STEP_DONE || state == STEP_FAILED)
-		s->took_ms = isnan(s->at_ms) ? 0 : op_now_ms(op) - s->at_ms;
+		/* A wall clock that was set back between two processes must not make it negative. */
+		s->took_ms = isnan(s->at_ms) ? 0 : fmax(op_now_ms(op) - s->at_ms, 0);
 	s->state = state;
 }
 
