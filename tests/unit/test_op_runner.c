@@ -481,6 +481,8 @@ rolls_back_from_before_the_return(void **state)
 		assert_non_null(op = op_open(&c, id, &e));
 		assert_true(op_is_past_return(op));
 		op_free(op);
+		assert_int_equal(take_up(&op, &c, false, &e), OP_END_DONE);
+		op_free(op);
 		for (int step = 0; step < STEPS; step++)
 			unlink(switch_path(step));
 		client_close(&c);
