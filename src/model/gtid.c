@@ -381,6 +381,9 @@ gtid_format(enum gtid_dialect dialect, const struct gtid_set *s, struct str *out
 		for (size_t j = 0; j < source->count; j++) {
 			const struct gtid_range *r = &source->ranges[j];
 
+			/* MariaDB has no word for a gap: each range is a member of its own. */
+			if (dialect == GTID_MARIADB && j > 0)
+				str_addf(out, ",%s", source->name);
 			if (dialect == GTID_MARIADB && r->first == 1)
 				str_addf(out, "-%" PRIu64, r->last);
 			else if (r->first == r->last)
