@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "operate/client.h"
 #include "operate/interrupt.h"
+#include "operate/op_approval.h"
 #include "operate/op_impl.h"
 #include "operate/op_steps.h"
 
@@ -395,6 +396,8 @@ op_run(struct op *op, struct err *e)
 	if (op->journal->is_back)
 		return op_roll_back(op, e);
 	op->journal->result = OP_RUNNING;
+	if (op_approval_is_missing(op->journal) && op_approval_wait(op, e) != 0)
+		return turn_back(op, e);
 	for (size_t i = 0; i < op->step_count; i++) {
 		if (step_forward(op, i, e) == 0)
 			continue;
