@@ -73,6 +73,7 @@ class RedisDesk(Desk):
         for entry in self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root):
             if entry.get("Session"):
                 self.api.request("PUT", "/v1/session/destroy/" + entry["Session"])
+                time.sleep(1.1)  # the delay in which Consul gives a lock of the dead to nobody
 
     def check_settled(self):
         """One master, which is where the name leads, with the other as its linked replica."""
@@ -131,6 +132,115 @@ def test_flips_to_and_fro_lose_nothing(desk):
 def test_nor_without_the_commands_of_newer_servers(procs, consul):
     """As before 6.2: no FAILOVER, and no CLIENT PAUSE for writers alone."""
     flip_to_and_fro(RedisDesk(procs, consul, OLD))
+
+
+# --- the active one is dead, and comes back --------------------------------------------------------------
+
+
+def emergency(desk, *args):
+    args = ("--emergency", "--dead", desk.active(), *args)
+    plan = desk.run("-o", "json", "failover", "sessions", "--dry-run", *args)
+    assert plan.code == 0, plan
+    return desk.run("failover", "sessions", "--plan", plan.json["plan"], "--yes", *args, limit=60)
+
+
+def rejoin(desk):
+    return desk.run("rejoin", "sessions", "--yes", limit=60)
+
+
+def words(done):
+    return " ".join((done.out + done.err).split())
+
+
+def test_killed_and_started_anew(desk):
+    """It has no dump: it comes back empty, and a master by its configuration."""
+    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    writer = desk.writer()
+    time.sleep(0.5)
+    r4.kill()
+    alive = desk.run("failover", "sessions", "--dry-run")
+    assert alive.code == 3, alive
+    done = emergency(desk)
+    assert done.code in (0, 1), done
+    assert desk.active() == "r5" and r5.info("replication")["role"] == "master"
+    before = writer.count()
+    wait_for("writers going on", lambda: writer.count() > before + 100, 10)
+    r4.start()
+    assert r4.info("replication")["role"] == "master"
+    done = rejoin(desk)
+    assert done.code == 0, done
+    writer.stop()
+    desk.check_settled()
+    lost = writer.lost(r5)
+    assert len(lost) <= 8, lost  # what was under way when it died, one a connection
+    assert writer.lost(r4) == lost
+
+
+def test_frozen_and_thawed(desk):
+    """It wakes up as the master that it was, with nothing that the other one lacks."""
+    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    r4.call("SET", "k", "v")
+    wait_for("the replica having it", lambda: r5.call("GET", "k") == "v")
+    r4.freeze()
+    done = emergency(desk)
+    assert done.code in (0, 1), done
+    r5.call("SET", "k", "w")
+    r4.thaw()
+    wait_for("it awake", lambda: r4.call("ROLE")[0] == "master")
+    time.sleep(1.5)  # time for a ping to its replica, which is none of anybody's writes
+    done = rejoin(desk)
+    assert done.code == 0, done
+    desk.check_settled()
+    assert r4.call("GET", "k") == "w"
+    assert int(r5.info("stats")["sync_full"]) == 0  # it got what it missed, not all of it
+
+
+def test_it_went_on_with_writes_of_its_own(desk):
+    """Cut off: its clients write to it and are told that all is well."""
+    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    # As a cut would: the replica hears nothing of it any more.
+    r5.call("REPLICAOF", r4.address, 1)
+    for i in range(30):
+        r4.call("SET", "cart:%d" % i, "x" * i)
+    done = emergency(desk)
+    assert done.code in (0, 1), done
+    # The emergency found it, and put it out of reach.
+    assert r4.call("ROLE")[0] == "slave" and r4.call("GET", "cart:7") == "xxxxxxx"
+    done = rejoin(desk)
+    assert done.code == 3 and "r4 is held" in words(done) and "dump.rdb" in words(done), done
+    assert os.path.exists(os.path.join(r4.data, "dump.rdb"))
+    assert r4.call("GET", "cart:7") == "xxxxxxx" and r4.call("ROLE")[0] == "slave"
+    assert r5.call("GET", "cart:7") is None
+
+
+def test_what_only_the_old_one_has_is_saved(desk):
+    """It comes back when nobody expects it, and takes writes."""
+    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    r4.call("SET", "k", "v")
+    wait_for("the replica having it", lambda: r5.call("GET", "k") == "v")
+    r4.freeze()
+    assert emergency(desk).code in (0, 1)
+    r4.thaw()
+    for i in range(30):
+        r4.call("SET", "cart:%d" % i, "x" * i)
+    done = rejoin(desk)
+    assert done.code == 3 and "r4 is held: it has 30 writes that r5 lacks" in words(done), done
+    assert "only on r4: SET cart:7 xxxxxxx" in words(done), done
+    assert r4.call("ROLE")[0] == "slave" and r4.call("GET", "cart:7") == "xxxxxxx"
+    saved = desk.last()["facts"]["errant-file"]
+    assert os.stat(saved).st_mode & 0o777 == 0o600
+    # The file is what redis-cli --pipe reads.
+    client = r5.client()
+    with open(saved, "rb") as f:
+        client.socket.sendall(f.read())
+    assert [client.reply() for _ in range(30)][-1] is not None
+    wait_for("all of it", lambda: r5.call("GET", "cart:29") == "x" * 29, 5)
+    client.close()
+    # A person has decided.
+    r4.call("REPLICAOF", r5.address, r5.port)
+    r4.wait_linked()
+    assert rejoin(desk).code == 0
+    desk.check_settled()
 
 
 # --- interrupted, and taken up again ---------------------------------------------------------------------
