@@ -134,6 +134,85 @@ def test_nor_without_the_commands_of_newer_servers(procs, consul):
     flip_to_and_fro(RedisDesk(procs, consul, OLD))
 
 
+def words(done):
+    return " ".join((done.out + done.err).split())
+
+
+# --- undone ----------------------------------------------------------------------------------------------
+
+
+def stopped_at(desk, match, after=False):
+    """A failover that stands before (or behind) its first message with match in it."""
+    command = Tripwire(desk.procs, desk.argv(["failover", "sessions", "--plan", desk.plan(), "--yes"]),
+                       at=1, match=match, after=after)
+    assert command.wait_stopped(), command.end()
+    return command
+
+
+def check_undone(desk, done, writer, began, code=5):
+    """r4 is what it was, within the budget, and nothing is lost."""
+    assert done.code == code, done
+    before = writer.count()
+    wait_for("writers going on", lambda: writer.count() > before + 50, 10)
+    writer.stop()
+    assert writer.longest_gap_s(began) < 5
+    assert desk.servers["r4"].call("ROLE")[0] == "master"
+    assert writer.lost(desk.servers["r4"]) == []
+    assert desk.servers["r4"].call("CONFIG", "GET", "min-replicas-to-write")[1] == "0"
+
+
+@pytest.mark.parametrize("match", ["PAUSE", "REPLICAOF", "names/sessions"])
+def test_a_standby_that_freezes_in_the_middle(desk, match):
+    writer = desk.writer()
+    command = stopped_at(desk, match)
+    began = time.monotonic()
+    desk.servers["r5"].freeze()
+    command.go_on()
+    done = command.end()
+    desk.servers["r5"].thaw()
+    check_undone(desk, done, writer, began)
+    assert desk.active() == "r4"
+    desk.check_settled()
+
+
+def test_a_standby_that_dies_behind_the_flip(desk):
+    writer = desk.writer()
+    command = stopped_at(desk, "names/sessions", after=True)
+    began = time.monotonic()
+    desk.servers["r5"].kill()
+    command.go_on()
+    check_undone(desk, command.end(), writer, began)
+    assert desk.active() == "r4"
+
+
+def test_somebody_flips_by_hand_in_the_middle(desk):
+    writer = desk.writer()
+    command = stopped_at(desk, "names/sessions")
+    began = time.monotonic()
+    desk.put("names/sessions", "127.0.0.9")
+    command.go_on()
+    done = command.end()
+    # Both servers are what they were; the name is theirs, and leads to neither.
+    assert desk.active() == "127.0.0.9"
+    desk.put("names/sessions", "r4")
+    check_undone(desk, done, writer, began, code=6)
+    assert "somebody made sessions lead to 127.0.0.9" in words(done), done
+
+
+def test_who_is_gone_for_good_leaves_writers_going_on(desk):
+    """Killed while they wait: the pause ends by itself."""
+    writer = desk.writer()
+    command = stopped_at(desk, "PAUSE", after=True)
+    began = time.monotonic()
+    command.kill()
+    before = writer.count()
+    wait_for("writers going on", lambda: writer.count() > before + 50, 10)
+    writer.stop()
+    assert writer.longest_gap_s(began) < 4
+    assert desk.run("rollback", desk.last()["id"], "--yes", limit=60).code in (0, 5)
+    desk.check_settled()
+
+
 # --- the active one is dead, and comes back --------------------------------------------------------------
 
 
@@ -146,10 +225,6 @@ def emergency(desk, *args):
 
 def rejoin(desk):
     return desk.run("rejoin", "sessions", "--yes", limit=60)
-
-
-def words(done):
-    return " ".join((done.out + done.err).split())
 
 
 def test_killed_and_started_anew(desk):
@@ -289,7 +364,7 @@ def test_killed_at_every_message(desk):
     assert not command.wait_stopped() and command.end().code == 0
     messages = [named(m) for m in command.messages()]
     first = messages.index("lock") + 1  # what is before that is the preflight
-    assert "CLIENT PAUSE 3000 WRITE" in messages and "SLAVEOF NO ONE" in messages, messages
+    assert "CLIENT PAUSE 3000 WRITE" in messages and "REPLICAOF NO ONE" in messages, messages
     desk.check_settled()
     writer, watch = desk.writer(), desk.watch()
     if IS_SOAK:
