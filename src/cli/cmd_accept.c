@@ -16,10 +16,11 @@
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
-#include "operate/fleet.h"
+#include "cli/local.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/view_report.h"
+#include "operate/fleet.h"
 
 #define DIGEST_PREFIX "sha256:"
 #define PREFIX_MIN 4     /* digits: fewer are a slip */
@@ -175,6 +176,16 @@ write_and_wait(struct accepting *a)
 	return code;
 }
 
+/* The map that `pointsman status` has just told of on this host is known here, too. */
+static void
+hear_local(struct accepting *a)
+{
+	json_t *status = local_fetch(&a->client, "/v1/status", NULL);
+
+	fleet_hear_guarded(&a->fleet, status);
+	json_decref(status);
+}
+
 static enum exit_code
 accept_map(struct accepting *a, const char *wanted)
 {
@@ -185,6 +196,7 @@ accept_map(struct accepting *a, const char *wanted)
 		return client_report_err(&a->client, a->cli, &e, "reading the names");
 	if (fleet_load(&a->fleet, &a->client, &e) != 0)
 		return client_report_err(&a->client, a->cli, &e, "reading the agents");
+	hear_local(a);
 	if ((code = find_digest(a, wanted)) != EXIT_DONE ||
 	    (code = view_refuse_held(&a->client, a->cli, NULL)) != EXIT_DONE)
 		return code;

@@ -319,6 +319,23 @@ plan_to_json(const struct op *op, const struct preflight *p, const char *plan_id
 	    "refused_ms", json_number(op_expected_refused_ms(op)));
 }
 
+void
+op_screen_steps(const struct cli *cli, const struct op *op)
+{
+	struct str what = STR_INIT;
+
+	if (cli->is_json) {
+		out_json(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", op->journal->kind, "pair",
+		    op->journal->pair, "from", op->journal->from, "to", op->journal->to, "steps",
+		    steps_to_json(op)));
+		return;
+	}
+	op_add_text(op, op->table->what, &what);
+	out_line(cli, "%s   %s", op->journal->pair, str_text(&what));
+	print_table(cli, op);
+	str_clear(&what);
+}
+
 #define NOT_YET "Nothing has been changed. Run it:"
 
 void

@@ -137,14 +137,27 @@ add_errors(const struct agent *a, struct str *out)
 		    err_code_name((enum err_code)i), a->contact.errors[i]);
 }
 
+/* Of this moment, as the states of the outputs below. */
+static void
+add_problems(const struct agent *a, struct str *out)
+{
+	struct problems now;
+	size_t critical = 0;
+
+	problems_collect(a, &now);
+	for (size_t i = 0; i < now.count; i++)
+		critical += now.list[i].is_critical;
+	metrics_gauge(out, "problems", "Problems on this host.", (double)now.count);
+	metrics_gauge(
+	    out, "problems_critical", "Critical problems on this host.", (double)critical);
+	problems_clear(&now);
+}
+
 void
 metrics_add(const struct agent *a, struct str *out)
 {
 	const struct name_map *m = store_map(a->store);
-	size_t critical = 0;
 
-	for (size_t i = 0; i < a->problems.count; i++)
-		critical += a->problems.list[i].is_critical;
 	metrics_head(out, "build_info", "gauge", "The version.");
 	str_addf(out, "pointsman_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
 	metrics_gauge(out, "generation", "Newest generation that every output serves.",
@@ -160,9 +173,7 @@ metrics_add(const struct agent *a, struct str *out)
 	metrics_gauge(out, "consul_up", "Whether Consul answers.", a->contact.is_up);
 	metrics_gauge(out, "hold", "Whether an operator holds everything.",
 	    store_holds(a->store)->is_everything);
-	metrics_gauge(out, "problems", "Problems on this host.", (double)a->problems.count);
-	metrics_gauge(
-	    out, "problems_critical", "Critical problems on this host.", (double)critical);
+	add_problems(a, out);
 	add_errors(a, out);
 	add_outputs(a, out);
 	add_flips(a, out);

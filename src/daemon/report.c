@@ -151,6 +151,22 @@ consul_json(const struct agent *a)
 	    kv_address(a->kv));
 }
 
+/*
+ * Looked for now, not as they were when they were last logged: the outputs beside them are those of
+ * this moment, too, and an output that is guarded while nothing is wrong contradicts itself.
+ */
+static json_t *
+problems_json(const struct agent *a, json_t *(*to_json)(const struct problems *p))
+{
+	struct problems now;
+	json_t *j;
+
+	problems_collect(a, &now);
+	j = to_json(&now);
+	problems_clear(&now);
+	return j;
+}
+
 json_t *
 report_status(const struct agent *a)
 {
@@ -162,7 +178,7 @@ report_status(const struct agent *a)
 	    (json_int_t)(m != NULL ? m->generation : 0), "consul", consul_json(a), "outputs",
 	    outputs_json(a, output_json_full), "names", names_json(a), "hold", hold_json(a),
 	    "guarded", guarded_json(a), "kept_back", (json_int_t)store_kept_back(a->store),
-	    "problems", problems_to_json(&a->problems));
+	    "problems", problems_json(a, problems_to_json));
 }
 
 void
@@ -180,7 +196,7 @@ report_add_document(const struct agent *a, struct str *out)
 	    (json_int_t)(m != NULL ? m->count : 0), "rejected",
 	    (json_int_t)(m != NULL ? m->rejected_total : 0), "last_known", (json_int_t)last_known,
 	    "guarded", guarded_json(a), "hold", store_holds(a->store)->is_everything, "problems",
-	    problems_to_short_json(&a->problems));
+	    problems_json(a, problems_to_short_json));
 	if (a->changes != NULL)
 		json_object_set_new(j, "changes", changes_to_json(a->changes));
 	json_write(out, j);

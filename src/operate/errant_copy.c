@@ -374,7 +374,7 @@ errant_copy_end(int report, struct err *e)
 
 	close(report);
 	if (n != (ssize_t)sizeof(told))
-		return err_set(e, ERR_IO, "what reads the binary log has crashed");
+		return err_set(e, ERR_PROTOCOL, "what reads the binary log was killed, or crashed");
 	told.text[sizeof(told.text) - 1] = '\0';
 	if (told.code == ERR_NONE)
 		return 0;

@@ -81,10 +81,19 @@ parse_problems(struct fleet_agent *a, const json_t *list)
 }
 
 static void
+take_guarded(struct fleet_agent *a)
+{
+	const json_t *guarded = json_object_get(a->record, "guarded");
+
+	free(a->guarded_digest);
+	free(a->guarded_why);
+	a->guarded_digest = take_text(guarded, "digest");
+	a->guarded_why = take_text(guarded, "why");
+}
+
+static void
 parse_agent(struct fleet_agent *a, const struct kv_entry *entry, const char *node)
 {
-	const json_t *guarded;
-
 	a->node = printable(node);
 	a->is_alive = entry->session[0] != '\0';
 	a->record = json_parse(entry->value, entry->value_len, node, NULL);
@@ -92,9 +101,7 @@ parse_agent(struct fleet_agent *a, const struct kv_entry *entry, const char *nod
 	a->version = take_text(a->record, "version");
 	a->since = take_text(a->record, "since");
 	a->map = take_text(a->record, "map");
-	guarded = json_object_get(a->record, "guarded");
-	a->guarded_digest = take_text(guarded, "digest");
-	a->guarded_why = take_text(guarded, "why");
+	take_guarded(a);
 	parse_problems(a, json_object_get(a->record, "problems"));
 	parse_outputs(a, json_object_get(a->record, "outputs"), entry->modify_index);
 }
@@ -213,14 +220,53 @@ fleet_serving(const struct fleet *f, uint64_t generation)
 	return fleet_count(f, fleet_agent_serves, generation);
 }
 
-const struct fleet_agent *
-fleet_find(const struct fleet *f, const char *node)
+static struct fleet_agent *
+find(const struct fleet *f, const char *node)
 {
 	for (size_t i = 0; i < f->count; i++) {
 		if (strcasecmp(f->agents[i].node, node) == 0)
 			return &f->agents[i];
 	}
 	return NULL;
+}
+
+const struct fleet_agent *
+fleet_find(const struct fleet *f, const char *node)
+{
+	return find(f, node);
+}
+
+/* One without a record: nobody could say yet that it lives. */
+static struct fleet_agent *
+add_unpublished(struct fleet *f, const char *node)
+{
+	const struct kv_entry nothing = { .value = "{}", .value_len = 2, .session = "" };
+	struct fleet_agent *a;
+
+	f->agents = mem_grow(f->agents, f->count + 1, sizeof(*f->agents));
+	a = &f->agents[f->count++];
+	memset(a, 0, sizeof(*a));
+	parse_agent(a, &nothing, node);
+	return a;
+}
+
+void
+fleet_hear_guarded(struct fleet *f, const json_t *status)
+{
+	const char *node = json_get_string(status, "node", "");
+	json_t *guarded = json_object_get(status, "guarded");
+	struct fleet_agent *a = find(f, node);
+
+	if (a == NULL && json_is_object(guarded))
+		a = add_unpublished(f, node);
+	if (a == NULL)
+		return;
+	if (!json_is_object(a->record)) {
+		json_decref(a->record);
+		a->record = json_object();
+	}
+	json_object_set(a->record, "guarded", guarded);
+	take_guarded(a);
 }
 
 /* The first output with an error; without any it only did not get that far. */

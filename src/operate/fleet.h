@@ -59,6 +59,13 @@ int fleet_load(struct fleet *f, struct client *client, struct err *e);
 int fleet_wait(struct fleet *f, struct client *client, int64_t wait_ms, struct err *e);
 void fleet_clear(struct fleet *f);
 
+/*
+ * What the agent of this host guards, by its own word (/v1/status; NULL: it did not answer), in place of
+ * its record's: the record comes a moment later, and not at all while it cannot publish. An agent that
+ * has none is added as one that is not alive.
+ */
+void fleet_hear_guarded(struct fleet *f, const json_t *status);
+
 /* From a list of the prefix agents/; pure, for fleet_load() and the tests. */
 void fleet_parse(struct fleet *f, const struct kv_list *list, const char *prefix);
 

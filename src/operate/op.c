@@ -97,6 +97,20 @@ op_new(struct client *client, const struct op_table *table, const struct config_
 	return op;
 }
 
+void
+op_rechoose(struct op *op)
+{
+	struct journal *j = op->journal;
+
+	free(op->steps);
+	free(op->expect_ms);
+	op->step_count = 0;
+	choose_steps(op);
+	journal_clear_steps(j);
+	for (size_t i = 0; i < op->step_count; i++)
+		journal_add_step(j, op->steps[i]->name);
+}
+
 /* The steps of a journal are those of our table: it was not written by another version. */
 static int
 check_steps(const struct op *op, struct err *e)

@@ -103,27 +103,42 @@ find_out(struct op *op, const char *key, int64_t end_ms, uint64_t *index, struct
 	return err_set(e, ERR_UNKNOWN, "%s", why.text);
 }
 
+/* Whether the entry that stands there is by us: whoever takes an operation over has another process. */
+static int
+is_by_us(struct op *op, uint64_t *index, struct err *e)
+{
+	const struct journal *own = op->journal;
+	struct journal *j = op_journal_read(op->client, own->id, index, e);
+	int rc;
+
+	if (j == NULL)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	rc = j->pid == own->pid && strcmp(j->host, own->host) == 0 &&
+	     strcmp(j->session, own->session) == 0;
+	journal_free(j);
+	return rc;
+}
+
 /*
  * Nothing was written: what was not as we know it. An entry that we sent before and took for lost may
- * stand there; then its index was all that we did not know, and 1 says: again.
+ * stand there, the last one or one before that; then its index was all that we did not know, and 1 says:
+ * again.
  */
 static int
-explain(struct op *op, const char *key, char *before, struct err *e)
+explain(struct op *op, struct err *e)
 {
 	struct err why = *e;
-	char *attempted = op->attempted;
 	uint64_t index = 0;
-	int was_ours;
+	int by_us = is_by_us(op, &index, e);
 
-	op->attempted = before;
-	was_ours = is_ours(op, key, &index, e);
-	op->attempted = attempted;
-	if (was_ours == 1 && index != op->journal_index) {
+	if (by_us == 1 && index != op->journal_index) {
 		op->journal_index = index;
 		return 1;
 	}
-	if (was_ours == 0 && index != op->journal_index)
+	if (by_us == 0 && index != op->journal_index) {
+		op->is_taken_over = true;
 		return err_set(e, ERR_CONFLICT, "somebody else has taken this operation over");
+	}
 	return err_set(e, ERR_CONFLICT, "Consul refused it: %.200s", why.text);
 }
 
@@ -155,7 +170,7 @@ send_and_know(struct op *op, const char *key, const struct kv_op *with, int64_t 
 
 	op->attempted = document_of(op);
 	rc = send(op, key, with, index, e);
-	if (rc == 0 && (rc = explain(op, key, before, e)) == 1)
+	if (rc == 0 && (rc = explain(op, e)) == 1)
 		rc = send(op, key, with, index, e);
 	if (rc < 0 && e->code == ERR_UNKNOWN)
 		rc = find_out(op, key, end_ms, index, e) == 0 ? 1 : -1;
@@ -206,6 +221,7 @@ op_journal_create(struct op *op, struct err *e)
 	for (int i = 0; i < TRIES_MAX && rc != 0; i++) {
 		op_id_make(op->journal->id, wall_ms + i);
 		rc = op_journal_write(op, NULL, op->client->wait.limit_ms, NULL, e);
+		op->is_taken_over = false; /* the id was taken, and that is all */
 		if (rc != 0 && e->code != ERR_CONFLICT)
 			break;
 	}

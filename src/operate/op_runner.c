@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "operate/client.h"
 #include "operate/interrupt.h"
+#include "operate/op_approval.h"
 #include "operate/op_impl.h"
 #include "operate/op_steps.h"
 
@@ -34,7 +35,8 @@
 #define POLL_MAX_MS 50
 #define TOLD_EVERY_MS 100
 #define JOURNAL_LIMIT_MS 10000 /* an election in Consul takes less, mostly */
-#define RESTORE_LIMIT_MS 1000  /* for the journal, while writers are refused */
+#define RESTORE_LIMIT_MS 1000  /* of an undo, while writers are refused */
+#define TELL_LIMIT_MS 300      /* for the journal meanwhile: they do not wait for Consul */
 #define UNDO_LIMIT_MS 10000    /* of one step */
 #define PATIENCE_MS 60000      /* for Consul, once writers go on */
 
@@ -269,26 +271,39 @@ undo_step(struct op *op, size_t i, struct err *e)
 	return 0;
 }
 
-/* All that has begun, last first; what fails does not keep the others from it. */
+/* The first failure stays in first. */
+static void
+undo_one(struct op *op, size_t i, struct err *first)
+{
+	struct err own;
+
+	if (!has_begun(op, i))
+		return;
+	if (op->steps[i]->undo == NULL) {
+		/* A hook that ran, a wait: nothing to take back. */
+		if (op->steps[i]->act == NULL)
+			set_state(op, i, STEP_UNDONE);
+	} else if (undo_step(op, i, &own) != 0 && first->code == ERR_NONE) {
+		*first = own;
+	}
+}
+
+/*
+ * All that has begun, last first; what fails does not keep the others from it. But what refuses writes
+ * comes before everything: with the name still leading to the other one it can do no harm, and taking the
+ * flip back may have to wait for Consul.
+ */
 static int
 undo_all(struct op *op, struct err *e)
 {
 	struct err first = { .code = ERR_NONE };
 
 	for (size_t i = op->step_count; i-- > 0;) {
-		struct err own;
-
-		if (!has_begun(op, i))
-			continue;
-		if (op->steps[i]->undo == NULL) {
-			/* A hook that ran, a wait: nothing to take back. */
-			if (op->steps[i]->act == NULL)
-				set_state(op, i, STEP_UNDONE);
-			continue;
-		}
-		if (undo_step(op, i, &own) != 0 && first.code == ERR_NONE)
-			first = own;
+		if (is_blocked(op) && op_flag(op, i, STEP_BLOCKS))
+			undo_one(op, i, &first);
 	}
+	for (size_t i = op->step_count; i-- > 0;)
+		undo_one(op, i, &first);
 	if (first.code == ERR_NONE)
 		return 0;
 	*e = first;
@@ -303,9 +318,8 @@ undo_patiently(struct op *op, struct err *e)
 	int rc;
 
 	/* Tells everybody, and fences a flip that is still under way: see above. */
-	rc = op_journal_write(
-	    op, NULL, is_blocked(op) ? RESTORE_LIMIT_MS : JOURNAL_LIMIT_MS, NULL, e);
-	if (rc != 0 && !is_blocked(op) && e->code == ERR_CONFLICT)
+	rc = op_journal_write(op, NULL, is_blocked(op) ? TELL_LIMIT_MS : JOURNAL_LIMIT_MS, NULL, e);
+	if (rc != 0 && e->code == ERR_CONFLICT && (!is_blocked(op) || op->is_taken_over))
 		return -1;
 	while ((rc = undo_all(op, e)) != 0 ||
 	       (op->journal->result = OP_UNDONE,
@@ -382,6 +396,8 @@ op_run(struct op *op, struct err *e)
 	if (op->journal->is_back)
 		return op_roll_back(op, e);
 	op->journal->result = OP_RUNNING;
+	if (op_approval_is_missing(op->journal) && op_approval_wait(op, e) != 0)
+		return turn_back(op, e);
 	for (size_t i = 0; i < op->step_count; i++) {
 		if (step_forward(op, i, e) == 0)
 			continue;

@@ -16,8 +16,9 @@
 #include "base/mem.h"
 #include "operate/op_impl.h"
 
-#define LOCK_MS 5000  /* until a connection that was killed has let its lock go */
-#define FENCE_MS 1500 /* lock_wait_timeout is 1 s */
+#define LOCK_MS 5000    /* until a connection that was killed has let its lock go */
+#define FENCE_MS 1500   /* lock_wait_timeout is 1 s */
+#define UNDO_ASK_MS 300 /* for the standby's word, while writers wait for the active to be lifted */
 #define SETTLED_MS \
 	50 /* pre-sync: so far behind a standby may be, and still catch up in the budget */
 
@@ -45,13 +46,24 @@ connect_and_lock(struct sql_server *s, bool takes, int64_t limit_ms, struct err 
 	return sql_server_lock(s, takes, LOCK_MS, e);
 }
 
+/*
+ * Nobody is thrown out of a server by an operation that is not sure of its own lock: whoever has that by
+ * now may have taken it over.
+ */
+static int
+again(struct op *op, struct sql_server *s, int64_t limit_ms, struct err *e)
+{
+	struct err own;
+
+	if (sql_server_is_open(s))
+		return 0;
+	return connect_and_lock(s, op_still_ours(op, &own) == 0, limit_ms, e);
+}
+
 int
 sql_pair_again(struct op *op, struct sql_server *s, struct err *e)
 {
-	(void)op;
-	if (sql_server_is_open(s))
-		return 0;
-	return connect_and_lock(s, true, SQL_CONNECT_MS, e);
+	return again(op, s, SQL_CONNECT_MS, e);
 }
 
 static int
@@ -67,7 +79,11 @@ open_pair(struct op *op, bool needs_from, struct err *e)
 		needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
 	    (needs_from || e->code == ERR_CONFLICT))
 		return -1;
-	return connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e);
+	/* To take an operation back, the standby is not needed; and forward its steps say that it is. */
+	if (connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e) != 0 &&
+	    (!op->is_resumed || op_is_past_return(op) || e->code == ERR_CONFLICT))
+		return -1;
+	return 0;
 }
 
 int
@@ -130,6 +146,23 @@ sql_fence_verify(struct op *op, struct err *e)
 }
 
 /*
+ * Whether the other one takes writes: 1, 0, -1 when somebody else is at work there. One that is dead or
+ * hangs cannot say so, and is what most failovers are taken back for. What is known of it then: it took
+ * none when this began, and we never lifted it, because behind the lift nothing is undone.
+ */
+static int
+is_to_writable(struct op *op, struct err *e)
+{
+	struct sql_server *to = sql_pair_of(op)->to;
+	int rc;
+
+	if (again(op, to, UNDO_ASK_MS, e) != 0)
+		return e->code == ERR_CONFLICT ? -1 : 0;
+	rc = sql_server_is_writable(to, UNDO_ASK_MS, e);
+	return rc > 0 ? 1 : 0;
+}
+
+/*
  * Only while the other one takes none. A fence that was asked for and lost its answer may still be in the
  * queue of the server: our connection is gone then, and sql_pair_again() has ended it there.
  */
@@ -139,9 +172,9 @@ sql_fence_undo(struct op *op, struct err *e)
 	struct sql_pair *p = sql_pair_of(op);
 	int is_writable;
 
-	if (sql_pair_again(op, p->from, e) != 0 || sql_pair_again(op, p->to, e) != 0)
+	if (sql_pair_again(op, p->from, e) != 0)
 		return -1;
-	if ((is_writable = sql_server_is_writable(p->to, sql_pair_ask_ms(op), e)) < 0)
+	if ((is_writable = is_to_writable(op, e)) < 0)
 		return -1;
 	if (is_writable)
 		return err_set(e, ERR_CONFLICT, "%s takes writes: %s must not, too",
@@ -202,6 +235,19 @@ shown_position(const char *position)
 	return len > 60 ? position + len - 60 : position;
 }
 
+/* What from wrote itself until now, for sql_follows_verify(): 0 or -1. */
+static int
+note_written(struct op *op, struct err *e)
+{
+	char *written;
+
+	if (sql_server_written(sql_pair_of(op)->from, sql_pair_ask_ms(op), &written, e) != 0)
+		return -1;
+	journal_note(op->journal, SQL_WRITTEN, written);
+	free(written);
+	return 0;
+}
+
 int
 sql_caught_up_verify(struct op *op, struct err *e)
 {
@@ -210,7 +256,7 @@ sql_caught_up_verify(struct op *op, struct err *e)
 	bool stood;
 	int rc;
 
-	if (p->position == NULL && take_position(op, e) != 0)
+	if (p->position == NULL && (note_written(op, e) != 0 || take_position(op, e) != 0))
 		return -1;
 	if ((rc = sql_server_has(p->to, p->position, sql_pair_ask_ms(op), e)) <= 0)
 		return rc;

@@ -18,6 +18,9 @@ struct sql_pair {
 #define SQL_CONNECT_DEAD_MS 1500 /* to one that is thought dead: a black hole answers never */
 #define SQL_ASK_MS 2000          /* one question; a server that is well answers in one */
 
+/* The fact of the journal that says what from wrote itself until it was fenced. */
+#define SQL_WRITTEN "written"
+
 struct sql_pair *sql_pair_of(const struct op *op);
 
 /* op_table's: connects to both and takes their locks. Behind the point of no return from may be dead. */

@@ -1,5 +1,6 @@
 """Fixtures: a private directory, processes that all die with the test, a Consul that tests share, and a
 site: names in a KV root of its own, nodes, dnsmasq, pointsmand and the hammer."""
+import json
 import os
 import shutil
 import tempfile
@@ -137,8 +138,9 @@ class Site:
         return self.api.index(self.root + "n")
 
     def document(self):
-        """What the agent has published of itself."""
-        return self.api.json("GET", "/v1/kv/%sagents/%s?raw" % (self.root, self.daemon.node))
+        """What the agent has published of itself, which comes a moment after it is so; {}: nothing yet."""
+        key = "%sagents/%s" % (self.root, self.daemon.node)
+        return json.loads(self.api.list(key).get(key, b"{}"))
 
     def start(self, hammer=True):
         self.dnsmasq.start()

@@ -58,9 +58,11 @@ def test_a_dead_server_is_found_within_the_bound(procs, consul, root, redis, fau
     wait_for("a problem", lambda: any(p["what"].startswith("check sessions:") and
                                       p["severity"] == "critical" for p in vantage.problems()), 3)
     assert vantage.metric('pointsman_check_state{check="sessions"}') == 3
+
     def published():
-        document = json.loads(consul.api.get("%shealth/sessions/web-1" % root))
-        return document["state"] == "failing" and document["class"] == check["class"]
+        key = "%shealth/sessions/web-1" % root
+        document = json.loads(consul.api.list(key).get(key, b"{}"))
+        return document.get("state") == "failing" and document["class"] == check["class"]
     wait_for("published", published, 3)
     # A frozen server still accepts: that is all that a tcp check asks.
     if fault == "frozen":

@@ -2,6 +2,7 @@
 moves only when the very map is named."""
 import json
 import re
+import time
 
 import pytest
 
@@ -103,9 +104,49 @@ def test_agent_holds_a_name(site):
     assert site.dnsmasq.address_of(held) == site.nodes[site.node(5)]
 
 
-def test_accept(site):
+def delete_half(site):
+    """Too much for the guard. Returns the names."""
     gone = ["name-%03d" % i for i in range(0, 40, 2)]
     site.api.txn([("delete", site.key(name), "") for name in gone])
+    return gone
+
+
+def test_an_agent_does_not_contradict_itself(site):
+    """The very first answer in which a map is guarded names that as a problem, with what to type. Fails
+    when problems are those of a moment ago."""
+    delete_half(site)
+    end = time.monotonic() + 15
+    status = site.daemon.status()
+    while not status["guarded"]:
+        assert time.monotonic() < end, status
+        status = site.daemon.status()
+    assert status["outputs"][0]["state"] == "guarded"
+    todo = "pointsman accept " + status["guarded"]["digest"][:19]
+    assert [p for p in status["problems"] if "is guarded" in p["what"] and todo in p["do"]], status
+
+
+def test_accept_what_the_agent_cannot_publish(procs, consul):
+    """Another session holds the agent's key. Fails when `accept` knows only maps that the KV tells of, while
+    `status` on the same host tells to accept one."""
+    site = Site(procs, consul)
+    session = site.api.json("PUT", "/v1/session/create", {"TTL": "600s", "Behavior": "delete"})["ID"]
+    key = "/v1/kv/%sagents/%s?acquire=%s" % (site.root, site.daemon.node, session)
+    assert site.api.json("PUT", key, "{}") is True
+    site.start(hammer=False)
+    gone = delete_half(site)
+    site.daemon.wait_state("guarded", 15)
+    code, out, err = site.cli("status")
+    assert code == 1, (out, err)
+    digest = re.search(r"pointsman accept (sha256:\S+)", out).group(1)
+    code, out, err = site.cli("accept", digest, "--yes", "--timeout", "100ms")
+    assert code == 1 and "goes 20:" in out, (out, err)
+    site.daemon.wait_state("served", 10)
+    assert set(site.daemon.file_lines()) == set(site.names) - set(gone)
+    site.api.request("PUT", "/v1/session/destroy/" + session)
+
+
+def test_accept(site):
+    gone = delete_half(site)
     site.daemon.wait_state("guarded", 15)
     code, out, err = site.cli("status")
     assert code == 1 and "pointsman accept sha256:" in out, (out, err)

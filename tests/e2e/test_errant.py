@@ -2,10 +2,10 @@
 byte, and replayed. On real servers of both kinds, through tests/e2e/errant_probe.c."""
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
-import threading
 import time
 
 import pytest
@@ -105,16 +105,19 @@ class Kind:
         return self.state(self.old), ",".join(filter(None, (self.state(self.active), self.before)))
 
     def probe(self, name="maindb-db3-op1", limit_ms=0, bytes_max=0, cancel_ms=0, credentials=None, path=None,
-              states=None, during=None):
+              states=None, during=None, before=None):
         states = states or self.states()
         child = subprocess.Popen(
             [program("tests/e2e/errant_probe"), self.name, self.old.endpoint, credentials or self.credentials,
              str(self.old.server_id), self.saved, name, str(limit_ms), str(bytes_max), str(cancel_ms)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(os.environ, PATH=path or self.path, **{MARK: self.procs.mark}))
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before,
+            restore_signals=False, env=dict(os.environ, PATH=path or self.path, **{MARK: self.procs.mark}))
+        child.stdin.write(("\n".join(states) + "\n").encode())
+        child.stdin.close()
+        child.stdin = None
         if during:
             during(child)
-        out, err = child.communicate(("\n".join(states) + "\n").encode(), timeout=60)
+        out, err = child.communicate(timeout=60)
         assert child.returncode == 0, err.decode()
         return json.loads(out)
 
@@ -305,27 +308,60 @@ def is_running(pid):
         return False
 
 
+def child_of(probe):
+    """The process that copies, which a stopped server makes wait."""
+    return wait_for("a child", lambda: open(
+        "/proc/%d/task/%d/children" % (probe.pid, probe.pid)).read().split(), 10, 0.02)[0]
+
+
 def test_the_child_dies_with_its_parent(kind):
     kind.write_row()
     states = kind.states()
-    os.kill(kind.old.pid, signal.SIGSTOP)
     seen = []
 
-    def kill_parent(child):
-        def act():
-            end = time.monotonic() + 10
-            while not seen and time.monotonic() < end:
-                seen.extend(open("/proc/%d/task/%d/children" % (child.pid, child.pid)).read().split())
-                time.sleep(0.02)
-            child.kill()
-        threading.Thread(target=act).start()
+    def kill_parent(probe):
+        seen.append(child_of(probe))
+        probe.kill()
+    os.kill(kind.old.pid, signal.SIGSTOP)
     try:
         with pytest.raises(AssertionError):
             kind.probe(states=states, during=kill_parent)
     finally:
         os.kill(kind.old.pid, signal.SIGCONT)
-    assert len(seen) == 1
     wait_for("the child gone", lambda: not is_running(seen[0]), 5)
+
+
+def test_a_child_that_crashes_is_an_error(kind):
+    kind.write_row()
+    states = kind.states()
+    os.kill(kind.old.pid, signal.SIGSTOP)
+    try:
+        r = kind.probe(states=states, during=lambda probe: os.kill(int(child_of(probe)), signal.SIGSEGV))
+    finally:
+        os.kill(kind.old.pid, signal.SIGCONT)
+    assert r["rc"] == -1 and r["code"] == "protocol" and "crashed" in r["text"] and r["todo"], r
+    assert kind.files() == []
+
+
+def test_a_disk_that_is_full(kind):
+    kind.old.sql("INSERT INTO shop.orders (id, text) VALUES (60, REPEAT('x', 2000000))")
+
+    def small():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000))
+    r = kind.probe(before=small)
+    assert r["rc"] == -1 and r["code"] == "io" and "make room" in r["todo"], r
+    assert kind.files() == []
+    # Room for the log, not for its text.
+    kind.write_row()
+    room = os.path.getsize(kind.probe(name="all")["file"]) + 1000
+
+    def larger():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    r = kind.probe(name="log-only", before=larger)
+    assert r["rc"] == 0 and r["sql"] is None and r["note"] and r["total"] == 2, r
+    assert kind.files() == ["all.binlog", "all.sql", "log-only.binlog"]
 
 
 def test_statements_of_an_administrator(kind):

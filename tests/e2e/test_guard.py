@@ -48,10 +48,8 @@ def test_a_third_is_deleted_and_accepted(site):
     site.daemon.kill()
     site.daemon.start()
     site.daemon.wait_state("guarded", 15)
-    settle(1)
-
-    value = site.document()
-    assert sorted(value["guarded"]["removed"]) == gone
+    wait_for("what would go is published", lambda: sorted(
+        (site.document().get("guarded") or {}).get("removed") or []) == gone, 10, 0.1)
     code, out, err = site.cli("accept", "--yes", "sha256:" + "0" * 64)
     assert code == 3, (code, out, err)
     settle(1)
@@ -167,7 +165,7 @@ def test_a_first_start_during_a_hold(procs, consul):
     site.daemon.wait_state("held", 10)
     site.daemon.wait_problem("output hosts is held, and this agent never wrote it")
     assert not os.path.exists(site.hosts)
-    wait_for("the others see it", lambda: (site.document() or {}).get("hold"), 5)
+    wait_for("the others see it", lambda: site.document().get("hold"), 5)
     code, out, err = site.cli("status")
     assert code == 1 and "never wrote it" in out and "pointsman release" in out, (out, err)
     site.daemon.config.agent["http"] = "127.0.0.1:1"  # the view of another host, whose agent is down

@@ -18,7 +18,7 @@
 #include "server_child.h"
 
 #define NAME "redis"
-#define WAIT_S 10
+#define WAIT_S 30
 #define POLL_MS 10
 #define REPLY_SIZE 16384
 

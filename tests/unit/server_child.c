@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,7 +24,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define PORT_TRIES 100
+#define PORT_TRIES 200
+/* Below the ephemeral range: there a client might be given it before the server has it. */
+#define PORT_FIRST 10000
+#define PORT_COUNT 22000
 
 void
 server_child_die(const char *what, const char *fmt, ...)
@@ -44,13 +48,16 @@ server_child_port(void)
 	for (int tries = 0; tries < PORT_TRIES; tries++) {
 		struct sockaddr_in in = { .sin_family = AF_INET,
 			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-		socklen_t len = sizeof(in);
 		int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		bool is_free = bind(tcp, (struct sockaddr *)&in, len) == 0 &&
-			       getsockname(tcp, (struct sockaddr *)&in, &len) == 0 &&
-			       bind(udp, (struct sockaddr *)&in, len) == 0;
+		uint16_t random = 0;
+		bool is_free;
 
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			server_child_die("a port", "getrandom: %s", strerror(errno));
+		in.sin_port = htons((uint16_t)(PORT_FIRST + random % PORT_COUNT));
+		is_free = bind(tcp, (struct sockaddr *)&in, sizeof(in)) == 0 &&
+			  bind(udp, (struct sockaddr *)&in, sizeof(in)) == 0;
 		close(tcp);
 		close(udp);
 		if (is_free)

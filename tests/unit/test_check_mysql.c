@@ -14,8 +14,6 @@
 #include "model/mysql_view.h"
 #include "model/server_view.h"
 
-#define LIMIT_MS 3000
-
 static struct mariadb_server *active, *standby; /* the active one has TLS */
 static struct loop *loop;
 static char *certificates;
@@ -42,7 +40,7 @@ look(struct mariadb_server *server, enum check_role role, const char *lines)
 		.max_lag_ms = 1000,
 		.long_write_ms = 1000 };
 	struct check_result r =
-	    probe_once(loop, &spec, mariadb_server_port(server), role, LIMIT_MS);
+	    probe_once(loop, &spec, mariadb_server_port(server), role, PROBE_AMPLE_MS);
 
 	free(path);
 	return r;
@@ -234,12 +232,13 @@ test_kept_connection(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		probe_again(loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, LIMIT_MS, &got);
+		probe_again(
+		    loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, PROBE_AMPLE_MS, &got);
 		assert_found(&got.result, CHECK_OK, "writable");
 		assert_int_equal(probe_number(&got.result, "connect_time") > 0, i == 0);
 	}
 	mariadb_server_run(active, "KILL USER watch");
-	probe_again(loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, LIMIT_MS, &got);
+	probe_again(loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, PROBE_AMPLE_MS, &got);
 	assert_found(&got.result, CHECK_OK, "writable");
 	assert_true(probe_number(&got.result, "connect_time") > 0);
 
@@ -251,9 +250,9 @@ test_kept_connection(void **state)
 		assert_true(got.result.took_us >= 290000);
 	}
 	kill(mariadb_server_pid(active), SIGCONT);
-	probe_again(loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, LIMIT_MS, &got);
+	probe_again(loop, &check_type_mysql, probe, port, CHECK_ROLE_ANY, PROBE_AMPLE_MS, &got);
 	assert_found(&got.result, CHECK_OK, "writable");
-	probe_again(loop, &check_type_mysql, probe, 1, CHECK_ROLE_ANY, LIMIT_MS, &got);
+	probe_again(loop, &check_type_mysql, probe, 1, CHECK_ROLE_ANY, PROBE_AMPLE_MS, &got);
 	assert_found(&got.result, CHECK_REFUSED, "(2002)");
 	check_result_clear(&got.result);
 
@@ -261,7 +260,7 @@ test_kept_connection(void **state)
 	got.done = 0;
 	{
 		const struct endpoint to = probe_endpoint(port);
-		const struct check_run run = { .endpoint = &to, .limit_ms = LIMIT_MS };
+		const struct check_run run = { .endpoint = &to, .limit_ms = PROBE_AMPLE_MS };
 
 		check_type_mysql.start(probe, &run, probe_done, &got);
 		check_type_mysql.close(probe);
@@ -306,8 +305,8 @@ test_sql(void **state)
 		struct check_result r;
 
 		spec.query = (char *)queries[i].query;
-		r = probe_once(
-		    loop, &spec, mariadb_server_port(active), CHECK_ROLE_ANY, i == 10 ? 500 : 2000);
+		r = probe_once(loop, &spec, mariadb_server_port(active), CHECK_ROLE_ANY,
+		    queries[i].class == CHECK_TIMEOUT ? 500 : PROBE_AMPLE_MS);
 		assert_found(&r, queries[i].class, queries[i].text);
 		if (i == 1)
 			assert_true(probe_number(&r, "age") == 11);

@@ -1,8 +1,9 @@
 /*
- * test_checker.c: feature/checker*.c with a type of check whose results the test decides. Real timers,
- * short intervals; the clock can be made to jump, as if the process had been stopped.
+ * test_checker.c: feature/checker*.c with a type of check whose results the test decides. The clock is the
+ * test's own (fake_timers.h); it can be made to jump, as if the process had been stopped.
  */
 #include "feature/checker.h"
+#include "fake_timers.h"
 #include "io_test.h"
 
 #include "base/mem.h"
@@ -16,24 +17,8 @@ static struct {
 	bool has_view;
 } world[TARGETS];
 static int opened, closed, begun, in_flight, most_in_flight;
-static int64_t jump_us;
 
-int64_t __real_clock_mono_us(void);
-int64_t __wrap_clock_mono_us(void);
-int64_t __wrap_clock_mono_ms(void);
 const struct check_type *__wrap_check_type_find(const char *name);
-
-int64_t
-__wrap_clock_mono_us(void)
-{
-	return __real_clock_mono_us() + jump_us;
-}
-
-int64_t
-__wrap_clock_mono_ms(void)
-{
-	return __wrap_clock_mono_us() / 1000;
-}
 
 /* --- the type --------------------------------------------------------------------------------------- */
 
@@ -221,7 +206,7 @@ setup(void **state)
 
 	memset(world, 0, sizeof(world));
 	opened = closed = begun = in_flight = most_in_flight = 0;
-	jump_us = 0;
+	fake_timers_begin();
 	f->loop = loop_new();
 	f->checker = checker_new(f->loop);
 	*state = f;
@@ -235,6 +220,7 @@ teardown(void **state)
 
 	checker_free(f->checker);
 	loop_free(f->loop);
+	fake_timers_end();
 	assert_int_equal(opened, closed);
 	assert_int_equal(in_flight, 0);
 	for (size_t i = 0; i < f->count; i++)
@@ -259,11 +245,11 @@ test_fails_and_passes(void **state)
 
 	add_specs(f, 8, "socket");
 	load(f);
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	assert_true(begun >= 8);
 	assert_int_equal(f->news, 8); /* each is known now */
 	world[3].class = CHECK_REFUSED;
-	assert_true(io_test_wait(f->loop, &f->failed, 1, 2000));
+	assert_true(fake_timers_wait(f->loop, &f->failed, 1, 2000));
 	k = checker_find(f->checker, "c3");
 	assert_int_equal(k->debounce.state, STATE_FAILING);
 	assert_int_equal(k->class, CHECK_REFUSED);
@@ -272,7 +258,7 @@ test_fails_and_passes(void **state)
 	assert_true(k->history.failures[0].is_alone);
 	assert_int_equal(checker_vantage(f->checker)->sight, VANTAGE_SIGHTED);
 	world[3].class = CHECK_OK;
-	assert_true(io_test_wait(f->loop, &f->passed, 1, 2000));
+	assert_true(fake_timers_wait(f->loop, &f->passed, 1, 2000));
 	assert_int_equal(k->class, CHECK_OK);
 	assert_int_equal(k->number_count, 1);
 	assert_int_equal(f->failed, 1);
@@ -286,13 +272,13 @@ test_a_blip_is_no_failure(void **state)
 
 	add_specs(f, 4, "socket");
 	load(f);
-	io_test_idle(f->loop, 60);
+	fake_timers_run(f->loop, 60);
 	world[1].class = CHECK_TIMEOUT;
 	for (int i = 0; i < 200 && state_of(f, "c1") != STATE_SUSPECT; i++)
-		loop_turn(f->loop, 5);
+		fake_timers_run(f->loop, 5);
 	assert_int_equal(state_of(f, "c1"), STATE_SUSPECT);
 	world[1].class = CHECK_OK;
-	io_test_idle(f->loop, 150);
+	fake_timers_run(f->loop, 150);
 	assert_int_equal(state_of(f, "c1"), STATE_PASSING);
 	assert_int_equal(f->failed, 0);
 }
@@ -308,14 +294,14 @@ test_lanes(void **state)
 	for (size_t i = 0; i < 300; i++)
 		world[i].hangs = true;
 	load(f);
-	io_test_idle(f->loop, 120);
+	fake_timers_run(f->loop, 120);
 	assert_in_range(checker_running(f->checker), 256, 256 + 8);
 	assert_in_range(checker_queued(f->checker), 44, 44 + 20);
 	for (size_t i = 300; i < 320; i++)
 		assert_true(checker_find(f->checker, f->specs[i].name)->is_known);
 	for (size_t i = 300; i < 320; i++)
 		world[i].hangs = true;
-	io_test_idle(f->loop, 120);
+	fake_timers_run(f->loop, 120);
 	assert_int_equal(checker_running(f->checker), 256 + 8);
 }
 
@@ -328,7 +314,7 @@ test_first_runs_are_spread(void **state)
 	for (size_t i = 0; i < 200; i++)
 		f->specs[i].timing.interval_ms = 1000;
 	load(f);
-	io_test_idle(f->loop, 250);
+	fake_timers_run(f->loop, 250);
 	assert_in_range(begun, 40, 60);
 	assert_true(most_in_flight < 20);
 }
@@ -342,10 +328,10 @@ test_reload_keeps_what_did_not_change(void **state)
 	add_specs(f, 4, "socket");
 	world[0].class = CHECK_REFUSED;
 	load(f);
-	assert_true(io_test_wait(f->loop, &f->failed, 1, 2000));
+	assert_true(fake_timers_wait(f->loop, &f->failed, 1, 2000));
 	kept = checker_find(f->checker, "c0");
 	world[1].hangs = true;
-	io_test_idle(f->loop, 60);
+	fake_timers_run(f->loop, 60);
 	f->specs[1].port = 7;            /* changed, with a run under way */
 	f->specs[2].timing.failures = 2; /* changed */
 	check_spec_clear(&f->specs[3]);  /* gone */
@@ -358,7 +344,7 @@ test_reload_keeps_what_did_not_change(void **state)
 	assert_null(checker_find(f->checker, "c3"));
 	assert_false(checker_find(f->checker, "c2")->is_known);
 	assert_int_equal(checker_count(f->checker), 3);
-	io_test_idle(f->loop, 60);
+	fake_timers_run(f->loop, 60);
 	assert_true(checker_find(f->checker, "c2")->is_known);
 }
 
@@ -373,17 +359,17 @@ test_a_flip_in_the_middle_of_a_run(void **state)
 	f->role = CHECK_ROLE_ACTIVE;
 	world[0].class = CHECK_READ_ONLY;
 	load(f);
-	io_test_idle(f->loop, 20);
+	fake_timers_run(f->loop, 20);
 	for (int i = 0; i < 50; i++) {
 		runs = checker_find(f->checker, "c0")->history.run_count;
 		while (in_flight == 0)
-			loop_turn(f->loop, 1);
+			fake_timers_run(f->loop, 1);
 		f->role = f->role == CHECK_ROLE_ACTIVE ? CHECK_ROLE_STANDBY : CHECK_ROLE_ACTIVE;
 		while (checker_find(f->checker, "c0")->history.run_count == runs)
-			loop_turn(f->loop, 1);
+			fake_timers_run(f->loop, 1);
 	}
 	assert_int_equal(f->failed, 0);
-	assert_true(io_test_wait(f->loop, &f->failed, 1, 2000));
+	assert_true(fake_timers_wait(f->loop, &f->failed, 1, 2000));
 }
 
 /* Four of ten machines at once: it is us. Nothing fails, and it is said once. */
@@ -396,19 +382,19 @@ test_blind(void **state)
 	for (size_t i = 0; i < 10; i++)
 		f->specs[i].timing.window_ms = 1000;
 	load(f);
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	for (size_t i = 0; i < 4; i++)
 		world[i].class = CHECK_TIMEOUT;
-	assert_true(io_test_wait(f->loop, &f->sights, 1, 2000));
+	assert_true(fake_timers_wait(f->loop, &f->sights, 1, 2000));
 	assert_int_equal(checker_vantage(f->checker)->sight, VANTAGE_BLIND);
-	io_test_idle(f->loop, 1500);
+	fake_timers_run(f->loop, 1500);
 	assert_int_equal(f->failed, 0);
 	assert_int_equal(f->sights, 1);
 	for (size_t i = 0; i < 10; i++)
 		assert_int_equal(checker_at(f->checker, i)->debounce.state, STATE_PASSING);
 	for (size_t i = 0; i < 4; i++)
 		world[i].class = CHECK_OK;
-	assert_true(io_test_wait(f->loop, &f->sights, 2, 30000));
+	assert_true(fake_timers_wait(f->loop, &f->sights, 2, 30000));
 	assert_int_equal(checker_vantage(f->checker)->sight, VANTAGE_SIGHTED);
 }
 
@@ -422,10 +408,10 @@ test_bad_news_is_no_blindness(void **state)
 	for (size_t i = 0; i < 10; i++)
 		f->specs[i].timing.window_ms = 1000;
 	load(f);
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	for (size_t i = 0; i < 6; i++)
 		world[i].class = CHECK_REPLICATION;
-	assert_true(io_test_wait(f->loop, &f->failed, 6, 5000));
+	assert_true(fake_timers_wait(f->loop, &f->failed, 6, 5000));
 	assert_int_equal(f->sights, 0);
 }
 
@@ -437,10 +423,10 @@ test_a_gap_of_the_loop(void **state)
 
 	add_specs(f, 4, "socket");
 	load(f);
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	world[2].class = CHECK_TIMEOUT;
-	jump_us += 3000000;
-	io_test_idle(f->loop, 500);
+	fake_timers_jump(3000);
+	fake_timers_run(f->loop, 500);
 	assert_int_equal(checker_vantage(f->checker)->sight, VANTAGE_HELD);
 	assert_int_equal(state_of(f, "c2"), STATE_PASSING);
 	assert_int_equal(f->failed, 0);
@@ -456,11 +442,11 @@ test_the_last_view_stays(void **state)
 	add_specs(f, 1, "socket");
 	world[0].has_view = true;
 	load(f);
-	io_test_idle(f->loop, 200);
+	fake_timers_run(f->loop, 200);
 	k = checker_find(f->checker, "c0");
 	assert_true(k->is_view_fresh);
 	world[0].has_view = false;
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	assert_false(k->is_view_fresh);
 	assert_non_null(k->view);
 	assert_true(k->view->seen_ms > 0);
@@ -478,7 +464,7 @@ test_bad_targets(void **state)
 		f->specs[i].target = mem_strdup("what is this");
 	}
 	load(f);
-	io_test_idle(f->loop, 100);
+	fake_timers_run(f->loop, 100);
 	assert_int_equal(begun, 0);
 	assert_int_equal(checker_find(f->checker, "c7")->class, CHECK_RESOLVE);
 }

@@ -9,6 +9,7 @@
 #include "io/kv_impl.h"
 #include "io/kv_wait.h"
 
+#define HANG_MS 400   /* where it is waited for in vain, but has to be sent before */
 #define WAIT_MS 60000 /* nothing takes long, but 32 MB under valgrind on a busy machine */
 #define TOKEN "11111111-2222-3333-4444-555555555555"
 #define SESSION "4e0e4f2e-676c-6bf3-fa1a-3f49522c2240"
@@ -335,7 +336,7 @@ static void
 test_reads_from_a_broken_server(void **state)
 {
 	struct fixture *x = *state;
-	struct kv_read r = { .limit_ms = 200 };
+	struct kv_read r = { .limit_ms = HANG_MS };
 	struct seen s = { 0 };
 
 	fake_http_push(x->fake, slow);
@@ -595,7 +596,7 @@ test_connections(void **state)
 static void
 test_waiting_for_the_lane_has_a_limit(void **state)
 {
-	const struct kv_read patient = { .limit_ms = 400 }, hasty = { .limit_ms = 100 };
+	const struct kv_read patient = { .limit_ms = 3 * HANG_MS }, hasty = { .limit_ms = HANG_MS };
 	struct fixture *x = *state;
 	struct seen first = { 0 }, second = { 0 }, third = { 0 };
 	int clock = 0;
@@ -674,7 +675,7 @@ static void
 test_commands_wait(void **state)
 {
 	struct fixture *x = *state;
-	struct kv_waiter w = { .loop = x->loop, .kv = x->kv, .limit_ms = 2000 };
+	struct kv_waiter w = { .loop = x->loop, .kv = x->kv, .limit_ms = WAIT_MS };
 	struct kv_list list;
 	struct err e = { 0 };
 	uint64_t index = 0;
@@ -695,7 +696,7 @@ test_commands_wait(void **state)
 	assert_int_equal(e.code, ERR_CONFLICT);
 	assert_string_equal(e.text, "index is stale");
 	/* The limit: of a write nobody knows what became of it. */
-	w.limit_ms = 100;
+	w.limit_ms = HANG_MS;
 	fake_http_push(x->fake, hang);
 	assert_int_equal(kv_wait_list(&w, "n/", &list, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
@@ -703,7 +704,7 @@ test_commands_wait(void **state)
 	assert_int_equal(kv_wait_put(&w, "n/a", "x", 1, &e), -1);
 	assert_int_equal(e.code, ERR_UNKNOWN);
 	/* Ctrl-C: the same. */
-	w.limit_ms = 2000;
+	w.limit_ms = WAIT_MS;
 	w.is_canceled = is_true;
 	w.arg = &turns;
 	fake_http_push(x->fake, hang);

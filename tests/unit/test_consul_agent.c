@@ -16,6 +16,7 @@
 #include "io/kv_wait.h"
 
 #define LIMIT_MS 10000
+#define HANG_MS 1000 /* where it is waited for in vain, but has to be sent before */
 #define SERVER_NAME "server.dc1.consul"
 #define MASTER "aaaaaaaa-2222-3333-4444-555555555555"
 #define READER "bbbbbbbb-2222-3333-4444-555555555555"
@@ -544,7 +545,7 @@ test_consul_stops(void **state)
 {
 	struct fixture *x = *state;
 	struct consul_agent *agent = consul_agent_start();
-	const struct kv_read brief = { .limit_ms = 300 };
+	const struct kv_read brief = { .limit_ms = HANG_MS };
 	struct kv_read watch = { .wait_ms = 60000 };
 	struct watched s = { 0 }, parked = { 0 };
 	struct kv_list list;
@@ -560,7 +561,7 @@ test_consul_stops(void **state)
 	kv_list(x->kv, "stop/", &brief, changed, &s);
 	assert_true(io_test_wait(x->loop, &s.count, 1, LIMIT_MS));
 	assert_int_equal(s.err.code, ERR_TIMEOUT);
-	x->w.limit_ms = 300;
+	x->w.limit_ms = HANG_MS;
 	assert_int_equal(kv_wait_put(&x->w, "stop/a", "2", 1, &e), -1);
 	assert_int_equal(e.code, ERR_UNKNOWN);
 	x->w.limit_ms = LIMIT_MS;

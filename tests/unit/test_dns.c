@@ -16,9 +16,10 @@
 #include <sys/wait.h>
 
 #include "base/mem.h"
+#include "server_child.h"
 
 #define AMPLE_MS 20000
-#define LIMIT_MS 150
+#define LIMIT_MS 150 /* where it is waited for in vain */
 #define QUERY_MAX 512
 #define PACKET_MAX 65507 /* what UDP over IPv4 can carry */
 #define QUERIES_MAX 64
@@ -482,8 +483,14 @@ test_every_wrong_answer(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < MEM_COUNT(cases); i++) {
-		struct dns_result r = ask_fake(f, cases[i].reply, DNS_TYPE_A, LIMIT_MS);
+		bool is_long = cases[i].queries > 1;
+		struct dns_result r;
+		int tries = 0;
 
+		/* A busy machine may not come to the third question within the limit. */
+		do
+			r = ask_fake(f, cases[i].reply, DNS_TYPE_A, is_long ? LIMIT_MS : AMPLE_MS);
+		while (is_long && f->fake->queries < 3 && ++tries < IO_TEST_TRIES);
 		print_message("%-22s %6d us %s\n", cases[i].what, (int)r.took_us, r.err.text);
 		assert_int_equal(cases[i].code, r.err.code);
 		assert_in_range(f->fake->queries, cases[i].queries, 3);
@@ -586,10 +593,12 @@ static void
 test_dead_then_alive(void **state)
 {
 	struct fixture *f = *state;
-	char *port = strchr(f->fake->address, ':') + 1;
-	uint16_t number = (uint16_t)atoi(port);
+	uint16_t number = (uint16_t)server_child_port();
 	struct dns_result r;
 
+	/* Not an ephemeral port: it has to stay nobody's while it is not ours. */
+	fake_close(f->fake);
+	fake_open(f->fake, f->loop, number);
 	fake_close(f->fake);
 	for (int i = 0; i < 4; i++) {
 		r = ask(f, f->fake->address, "maindb.test", DNS_TYPE_A, 50);
@@ -647,11 +656,19 @@ test_cancel(void **state)
 	dns_cancel(
 	    dns_start(f->loop, f->fake->address, "a.test", DNS_TYPE_A, 50, dns_done, &answer));
 	io_test_idle(f->loop, 100);
+	assert_int_equal(0, answer.done);
 	f->fake->reply = reply_nothing;
-	q = dns_start(f->loop, f->fake->address, "a.test", DNS_TYPE_A, 50, dns_done, &answer);
-	io_test_idle(f->loop, 20);
+	for (int i = 0; i < IO_TEST_TRIES; i++) {
+		answer.done = 0;
+		q = dns_start(
+		    f->loop, f->fake->address, "a.test", DNS_TYPE_A, LIMIT_MS, dns_done, &answer);
+		io_test_idle(f->loop, 20);
+		if (answer.done == 0) /* otherwise the machine was too busy for us to come first */
+			break;
+	}
+	assert_int_equal(0, answer.done);
 	dns_cancel(q);
-	io_test_idle(f->loop, 100);
+	io_test_idle(f->loop, 2 * LIMIT_MS);
 	assert_int_equal(0, answer.done);
 }
 

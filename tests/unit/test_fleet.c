@@ -163,6 +163,45 @@ only_keys_below_the_prefix_are_agents(void **state)
 	assert_null(fleet_find(&fleet, "web"));
 }
 
+/* What an agent guards is told by itself before its record, and where its record is somebody else's. */
+static void
+the_word_of_the_agent_of_this_host_counts(void **state)
+{
+	static const char *const records[] = { "{}", "{",
+		"{\"guarded\":{\"digest\":\"sha256:old\"}}" };
+	json_t *guards = json_pack("{s:s, s:{s:s, s:s, s:[s]}}", "node", "WEB-01", "guarded",
+	    "digest", "sha256:new", "why", "12 of 40 names go", "removed", "maindb");
+	json_t *guards_not = json_pack("{s:s, s:n}", "node", "web-01", "guarded");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		const struct fleet_agent *a = parse(records[i], SESSION);
+		bool is_readable = a->is_readable;
+
+		fleet_hear_guarded(&fleet, guards);
+		assert_int_equal(fleet.count, 1);
+		assert_string_equal(a->guarded_digest, "sha256:new");
+		assert_string_equal(a->guarded_why, "12 of 40 names go");
+		assert_int_equal(json_array_size(json_object_get(
+				     json_object_get(a->record, "guarded"), "removed")),
+		    1);
+		assert_int_equal(a->is_readable, is_readable);
+		fleet_hear_guarded(&fleet, NULL);
+		assert_string_equal(a->guarded_digest, "sha256:new");
+		fleet_hear_guarded(&fleet, guards_not);
+		assert_string_equal(a->guarded_digest, "");
+	}
+	fleet_clear(&fleet);
+	fleet_hear_guarded(&fleet, guards_not);
+	assert_int_equal(fleet.count, 0);
+	fleet_hear_guarded(&fleet, guards);
+	assert_int_equal(fleet.count, 1);
+	assert_string_equal(fleet.agents[0].guarded_digest, "sha256:new");
+	assert_false(fleet.agents[0].is_alive);
+	json_decref(guards);
+	json_decref(guards_not);
+}
+
 static int
 clear_fleet(void **state)
 {
@@ -181,6 +220,7 @@ main(void)
 		cmocka_unit_test(hostile_records_serve_nothing),
 		cmocka_unit_test(trouble_is_told_in_order_of_use),
 		cmocka_unit_test(only_keys_below_the_prefix_are_agents),
+		cmocka_unit_test(the_word_of_the_agent_of_this_host_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, clear_fleet);

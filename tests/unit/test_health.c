@@ -4,6 +4,7 @@
  */
 #include "feature/health_board.h"
 #include "feature/health_post.h"
+#include "fake_timers.h"
 #include "io_test.h"
 
 #include <math.h>
@@ -271,6 +272,7 @@ setup(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "file:%s/kv.json", f->dir);
 	snprintf(f->session, sizeof(f->session), "%s/session", f->dir);
+	fake_timers_begin();
 	f->loop = loop_new();
 	f->kv = kv_new(f->loop, &c, &e);
 	assert_non_null(f->kv);
@@ -290,6 +292,7 @@ teardown(void **state)
 	health_board_free(f->board);
 	kv_free(f->kv);
 	loop_free(f->loop);
+	fake_timers_end();
 	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	free(f);
 	return system(command);
@@ -310,7 +313,7 @@ look(struct fixture *f)
 	const struct kv_read r = { .is_consistent = true };
 
 	kv_list(f->kv, prefix, &r, listed, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000));
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
 }
 
 static void
@@ -348,7 +351,7 @@ wait_live(struct fixture *f, enum check_state s, size_t want)
 
 	look(f);
 	while (count_live(f, s) != want && clock_mono_ms() < end_ms) {
-		io_test_idle(f->loop, 50);
+		fake_timers_run(f->loop, 50);
 		look(f);
 	}
 	assert_int_equal(count_live(f, s), want);
@@ -376,7 +379,7 @@ test_what_is_not_urgent_waits(void **state)
 	put(f, 1, STATE_PASSING, true);
 	wait_live(f, STATE_PASSING, 1);
 	put(f, 1, STATE_SUSPECT, false);
-	io_test_idle(f->loop, 200);
+	fake_timers_run(f->loop, 200);
 	look(f);
 	assert_int_equal(count_live(f, STATE_PASSING), 1);
 	wait_live(f, STATE_SUSPECT, 1);
@@ -403,7 +406,7 @@ test_a_lost_session(void **state)
 	wait_live(f, STATE_PASSING, 100);
 	strcpy(session, health_board_at(f->board, 0)->session);
 	kv_session_destroy(f->kv, session, destroyed, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000));
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
 	put(f, 3, STATE_FAILING, true);
 	wait_live(f, STATE_FAILING, 1);
 	wait_live(f, STATE_PASSING, 99);
@@ -423,12 +426,12 @@ test_leftovers_are_removed(void **state)
 	f->post = new_post(f);
 	health_post_remove(
 	    f->post, "c1/web-1", health_board_find(f->board, "c1/web-1")->modify_index);
-	io_test_idle(f->loop, 1300);
+	fake_timers_run(f->loop, 1300);
 	look(f);
 	look(f);
 	assert_null(health_board_find(f->board, "c1/web-1"));
 	health_post_remove(f->post, "c2/web-1", 999999);
-	io_test_idle(f->loop, 1300);
+	fake_timers_run(f->loop, 1300);
 	look(f);
 	look(f);
 	assert_false(health_post_has(f->post, "c2/web-1"));

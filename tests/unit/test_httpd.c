@@ -510,16 +510,34 @@ test_head_sizes(void **state)
 	}
 }
 
+/*
+ * The limits here are short: a busy machine may keep us waiting for longer, and is then served as any
+ * client that is late. Such a try says nothing.
+ */
+static bool
+is_late(int64_t began_ms, int *tries)
+{
+	return clock_mono_ms() - began_ms >= HTTPD_IDLE_MS && ++*tries < IO_TEST_TRIES;
+}
+
 static void
 test_byte_by_byte(void **state)
 {
 	struct fixture *f = *state;
+	int64_t began;
+	int tries = 0;
 	struct client c;
 
-	client_open(f, &c);
-	for (size_t i = 0; i < strlen(GET); i++) {
-		client_send(f, &c, &GET[i], 1);
-		client_turn(f, &c, 1);
+	for (;;) {
+		began = clock_mono_ms();
+		client_open(f, &c);
+		for (size_t i = 0; i < strlen(GET); i++) {
+			client_send(f, &c, &GET[i], 1);
+			client_turn(f, &c, 1);
+		}
+		if (!is_late(began, &tries))
+			break;
+		client_close(&c);
 	}
 	client_wait(f, &c, 1);
 	assert_int_equal(200, status_of(&c));
@@ -563,24 +581,42 @@ test_idle_is_closed(void **state)
 
 #define GET_BIG "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
+/* Whole, and its connection is good for another; false when it came too slowly to tell. */
+static bool
+try_big_page(struct fixture *f, struct client *c, int *tries)
+{
+	int64_t began = clock_mono_ms();
+
+	client_open(f, c);
+	client_send(f, c, GET_BIG, strlen(GET_BIG));
+	for (int i = 0; i < 10000 && !c->is_closed && c->in.len < BIG_LEN; i++)
+		client_turn(f, c, 10);
+	client_turn(f, c, 10);
+	if (is_late(began, tries))
+		return false;
+	assert_int_equal(1, count_of(c, "Content-Length: 8388608\r\n"));
+	assert_int_equal(
+	    BIG_LEN, c->in.len - (size_t)(strstr(c->in.data, "\r\n\r\n") + 4 - c->in.data));
+	client_send(f, c, GET, strlen(GET));
+	for (int i = 0;
+	     i < 1000 && !c->is_closed && strstr(c->in.data + BIG_LEN, "{\"ok\":true}\n") == NULL;
+	     i++)
+		client_turn(f, c, 10);
+	if (is_late(began, tries))
+		return false;
+	assert_non_null(strstr(c->in.data + BIG_LEN, "{\"ok\":true}\n"));
+	return true;
+}
+
 static void
 test_big_page(void **state)
 {
 	struct fixture *f = *state;
 	struct client c;
+	int tries = 0;
 
-	client_open(f, &c);
-	client_send(f, &c, GET_BIG, strlen(GET_BIG));
-	for (int i = 0; i < 10000 && !c.is_closed && c.in.len < BIG_LEN; i++)
-		client_turn(f, &c, 10);
-	client_turn(f, &c, 10);
-	assert_int_equal(1, count_of(&c, "Content-Length: 8388608\r\n"));
-	assert_int_equal(
-	    BIG_LEN, c.in.len - (size_t)(strstr(c.in.data, "\r\n\r\n") + 4 - c.in.data));
-	client_send(f, &c, GET, strlen(GET));
-	for (int i = 0; i < 1000 && strstr(c.in.data + BIG_LEN, "{\"ok\":true}\n") == NULL; i++)
-		client_turn(f, &c, 10);
-	assert_non_null(strstr(c.in.data + BIG_LEN, "{\"ok\":true}\n"));
+	while (!try_big_page(f, &c, &tries))
+		client_close(&c);
 	client_close(&c);
 }
 
@@ -588,12 +624,20 @@ static void
 test_reader_that_does_not_read(void **state)
 {
 	struct fixture *f = *state;
-	int fds = io_test_count_fds();
+	int fds = io_test_count_fds(), tries = 0;
+	int64_t began;
 	struct client c;
 
-	client_open(f, &c);
-	assert_int_equal(strlen(GET_BIG), send(c.fd, GET_BIG, strlen(GET_BIG), 0));
-	io_test_idle(f->loop, HTTPD_ANSWER_MS / 2);
+	for (;;) {
+		began = clock_mono_ms();
+		client_open(f, &c);
+		assert_int_equal(strlen(GET_BIG), send(c.fd, GET_BIG, strlen(GET_BIG), 0));
+		io_test_idle(f->loop, HTTPD_ANSWER_MS / 2);
+		if (!is_late(began, &tries))
+			break;
+		client_close(&c);
+		io_test_idle(f->loop, HTTPD_ANSWER_MS);
+	}
 	assert_int_equal(fds + 2, io_test_count_fds());
 	io_test_idle(f->loop, HTTPD_ANSWER_MS + 50);
 	assert_int_equal(fds + 1, io_test_count_fds());
@@ -696,7 +740,8 @@ test_two_hundred_connections(void **state)
 	assert_int_equal(200, ask(f, GET)); /* idle ones make place */
 	for (int i = 0; i < 200; i++)
 		client_close(&c[i]);
-	io_test_idle(f->loop, 20);
+	for (int i = 0; i < 1000 && io_test_count_fds() > fds; i++)
+		loop_turn(f->loop, 20);
 	assert_int_equal(fds, io_test_count_fds());
 	assert_int_equal(200, ask(f, GET));
 }

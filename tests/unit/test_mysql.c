@@ -18,7 +18,8 @@
 #include "io/mysql.h"
 #include "mariadb_server.h"
 
-#define LIMIT_MS 500
+#define AMPLE_MS 20000
+#define LIMIT_MS 500 /* where it is waited for in vain */
 /* Of a deadline on a busy machine, still less than a limit; valgrind is another matter. */
 #define LATE_MS (io_test_is_valgrind() ? 10000 : 400)
 
@@ -42,11 +43,20 @@ take(struct mysql_answer *a, void *arg)
 	seen->done++;
 }
 
+/* Later than any limit explains, or the loop stood still meanwhile: then it is tried again. */
+static bool
+is_late(const struct seen *seen)
+{
+	return seen->answer.took_us / 1000 >= LIMIT_MS + LATE_MS ||
+	       seen->longest_turn_ms >= LATE_MS;
+}
+
 static void
 wait_done(struct loop *l, struct seen *seen, int want)
 {
-	int64_t end = clock_mono_ms() + 20000, before = clock_mono_ms(), now;
+	int64_t end = clock_mono_ms() + AMPLE_MS, before = clock_mono_ms(), now;
 
+	seen->longest_turn_ms = 0;
 	while (seen->done < want) {
 		loop_turn(l, 10);
 		now = clock_mono_ms();
@@ -129,7 +139,7 @@ tear_down(void **state)
 static void
 open_link(struct fixture *f)
 {
-	connect_to(f->l, f->m, mariadb_server_port(server), &watch, 5000, &f->seen);
+	connect_to(f->l, f->m, mariadb_server_port(server), &watch, AMPLE_MS, &f->seen);
 	if (f->seen.answer.err.code != ERR_NONE)
 		fail_msg("%s", f->seen.answer.err.text);
 	assert_true(mysql_link_is_open(f->m));
@@ -148,7 +158,7 @@ test_rows(void **state)
 	ask(f->l, f->m,
 	    "SELECT 1 AS a, NULL AS b, 'x' AS c UNION ALL SELECT 2, '2.5', '' UNION ALL SELECT "
 	    "3,3,3",
-	    1000, &f->seen);
+	    AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_NONE);
 	assert_int_equal(rows->row_count, 3);
 	assert_int_equal(rows->column_count, 3);
@@ -158,11 +168,11 @@ test_rows(void **state)
 	assert_string_equal(rows_text(rows, 1, "c"), "");
 	assert_null(rows_text(rows, 3, "a"));
 	assert_null(rows_text(rows, 0, "d"));
-	ask(f->l, f->m, "SELECT 1 FROM DUAL WHERE 0", 1000, &f->seen);
+	ask(f->l, f->m, "SELECT 1 FROM DUAL WHERE 0", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_NONE);
 	assert_int_equal(rows->row_count, 0);
 	assert_int_equal(rows->column_count, 1);
-	ask(f->l, f->m, "SET SESSION wait_timeout = 100", 1000, &f->seen);
+	ask(f->l, f->m, "SET SESSION wait_timeout = 100", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_NONE);
 	assert_int_equal(rows->column_count, 0);
 }
@@ -173,15 +183,16 @@ test_errors_of_the_server(void **state)
 	struct fixture *f = *state;
 
 	open_link(f);
-	ask(f->l, f->m, "SELECT * FROM mysql.user", 1000, &f->seen);
+	ask(f->l, f->m, "SELECT * FROM mysql.user", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_DENIED);
 	assert_int_equal(f->seen.answer.number, 1142);
 	assert_string_equal(f->seen.answer.sqlstate, "42000");
 	assert_true(mysql_link_is_open(f->m));
-	ask(f->l, f->m, "SELECT '\033[31m", 1000, &f->seen);
+	ask(f->l, f->m, "SELECT '\033[31m", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.number, 1064);
 	assert_null(strchr(f->seen.answer.err.text, '\033'));
-	ask(f->l, f->m, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE mysql.x", 1000, &f->seen);
+	ask(f->l, f->m, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE mysql.x", AMPLE_MS,
+	    &f->seen);
 	assert_int_not_equal(f->seen.answer.err.code, ERR_NONE);
 }
 
@@ -190,12 +201,15 @@ test_limit_of_a_query(void **state)
 {
 	struct fixture *f = *state;
 
-	open_link(f);
-	ask(f->l, f->m, "SELECT SLEEP(10)", LIMIT_MS, &f->seen);
-	assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
-	assert_in_range(f->seen.answer.took_us / 1000, LIMIT_MS - 5, LIMIT_MS + LATE_MS);
-	assert_false(mysql_link_is_open(f->m));
-	ask(f->l, f->m, "SELECT 1", 1000, &f->seen);
+	for (int i = 0; i == 0 || (is_late(&f->seen) && i < IO_TEST_TRIES); i++) {
+		open_link(f);
+		ask(f->l, f->m, "SELECT SLEEP(10)", LIMIT_MS, &f->seen);
+		assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
+		assert_true(f->seen.answer.took_us / 1000 >= LIMIT_MS - 5);
+		assert_false(mysql_link_is_open(f->m));
+	}
+	assert_false(is_late(&f->seen));
+	ask(f->l, f->m, "SELECT 1", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_UNREACHABLE);
 	open_link(f);
 }
@@ -207,17 +221,17 @@ test_too_much(void **state)
 
 	open_link(f);
 	ask(f->l, f->m,
-	    "SELECT 1 FROM information_schema.COLLATIONS a, information_schema.COLLATIONS b", 5000,
-	    &f->seen);
+	    "SELECT 1 FROM information_schema.COLLATIONS a, information_schema.COLLATIONS b",
+	    AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_LIMIT);
 	assert_int_equal(f->seen.answer.rows.row_count, 0);
 	open_link(f);
-	ask(f->l, f->m, "SELECT REPEAT('x', 8000000)", 5000, &f->seen);
+	ask(f->l, f->m, "SELECT REPEAT('x', 8000000)", AMPLE_MS, &f->seen);
 	/* The library stops in the midst of a packet that is too large, and calls it a lost connection. */
 	assert_in_set(f->seen.answer.number, ((const unsigned long[]){ 2013, 2020 }), 2);
 	assert_false(mysql_link_is_open(f->m));
 	open_link(f);
-	ask(f->l, f->m, "SELECT REPEAT('x', 1000000) FROM information_schema.COLLATIONS", 5000,
+	ask(f->l, f->m, "SELECT REPEAT('x', 1000000) FROM information_schema.COLLATIONS", AMPLE_MS,
 	    &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_LIMIT);
 }
@@ -234,7 +248,8 @@ test_wrong_accounts(void **state)
 	};
 
 	for (size_t i = 0; i < MEM_COUNT(accounts); i++) {
-		connect_to(f->l, f->m, mariadb_server_port(server), &accounts[i], 2000, &f->seen);
+		connect_to(
+		    f->l, f->m, mariadb_server_port(server), &accounts[i], AMPLE_MS, &f->seen);
 		assert_int_equal(f->seen.answer.err.code, ERR_DENIED);
 		assert_true(f->seen.answer.is_connect);
 		assert_null(strstr(f->seen.answer.err.text, "secret"));
@@ -249,7 +264,7 @@ test_tls_refused(void **state)
 	struct mysql_account account = watch;
 
 	account.is_tls = true;
-	connect_to(f->l, f->m, mariadb_server_port(server), &account, 2000, &f->seen);
+	connect_to(f->l, f->m, mariadb_server_port(server), &account, AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.number, 2026);
 	assert_int_equal(f->seen.answer.err.code, ERR_DENIED);
 }
@@ -259,10 +274,12 @@ test_nobody_listens(void **state)
 {
 	struct fixture *f = *state;
 
-	connect_to(f->l, f->m, 1, &watch, 2000, &f->seen);
-	assert_int_equal(f->seen.answer.err.code, ERR_UNREACHABLE);
-	assert_int_equal(f->seen.answer.system_errno, ECONNREFUSED);
-	assert_true(f->seen.answer.took_us < LATE_MS * 1000);
+	for (int i = 0; i == 0 || (is_late(&f->seen) && i < IO_TEST_TRIES); i++) {
+		connect_to(f->l, f->m, 1, &watch, AMPLE_MS, &f->seen);
+		assert_int_equal(f->seen.answer.err.code, ERR_UNREACHABLE);
+		assert_int_equal(f->seen.answer.system_errno, ECONNREFUSED);
+	}
+	assert_false(is_late(&f->seen));
 }
 
 static void
@@ -276,11 +293,13 @@ test_frozen(void **state)
 	    waitpid(mariadb_server_pid(server), NULL, WUNTRACED), mariadb_server_pid(server));
 	ask(f->l, f->m, "SELECT 1", LIMIT_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
-	connect_to(f->l, f->m, mariadb_server_port(server), &watch, LIMIT_MS, &f->seen);
+	for (int i = 0; i == 0 || (is_late(&f->seen) && i < IO_TEST_TRIES); i++) {
+		connect_to(f->l, f->m, mariadb_server_port(server), &watch, LIMIT_MS, &f->seen);
+		assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
+		assert_true(f->seen.answer.took_us / 1000 >= LIMIT_MS - 5);
+	}
 	kill(mariadb_server_pid(server), SIGCONT);
-	assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
-	assert_in_range(f->seen.answer.took_us / 1000, LIMIT_MS - 5, LIMIT_MS + LATE_MS);
-	assert_true(f->seen.longest_turn_ms < LATE_MS);
+	assert_false(is_late(&f->seen));
 	open_link(f);
 }
 
@@ -294,7 +313,7 @@ test_session_killed(void **state)
 	sql = mem_printf("KILL %llu", (unsigned long long)mysql_link_id(f->m));
 	mariadb_server_run(server, sql);
 	free(sql);
-	ask(f->l, f->m, "SELECT 1", 1000, &f->seen);
+	ask(f->l, f->m, "SELECT 1", AMPLE_MS, &f->seen);
 	assert_int_equal(f->seen.answer.err.code, ERR_UNREACHABLE);
 	assert_in_set(f->seen.answer.number, ((const unsigned long[]){ 2006, 2013, 2055 }), 3);
 	assert_false(mysql_link_is_open(f->m));
@@ -371,8 +390,8 @@ meet(struct fixture *f, const struct peer *peer)
 	where = at_port(port);
 	account.is_tls = peer->is_tls;
 	f->seen.done = 0;
-	f->seen.longest_turn_ms = 0;
-	mysql_link_connect(f->m, &where, &account, LIMIT_MS, take, &f->seen);
+	mysql_link_connect(f->m, &where, &account, peer->code == ERR_TIMEOUT ? LIMIT_MS : AMPLE_MS,
+	    take, &f->seen);
 	client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(client >= 0);
 	assert_int_equal(write(client, peer->says, peer->len), peer->len);
@@ -391,14 +410,16 @@ test_strange_peers(void **state)
 
 	for (size_t i = 0; i < MEM_COUNT(peers); i++) {
 		const struct mysql_answer *a = &f->seen.answer;
+		int tries = 0;
 
-		meet(f, &peers[i]);
+		do
+			meet(f, &peers[i]);
+		while (is_late(&f->seen) && ++tries < IO_TEST_TRIES);
 		if (a->err.code != peers[i].code ||
 		    (peers[i].text != NULL && strstr(a->err.text, peers[i].text) == NULL))
 			fail_msg("peer %zu: %s: %s", i, err_code_name(a->err.code), a->err.text);
 		assert_true(a->is_connect);
-		assert_true(a->took_us / 1000 < LIMIT_MS + LATE_MS);
-		assert_true(f->seen.longest_turn_ms < LATE_MS);
+		assert_false(is_late(&f->seen));
 	}
 }
 
@@ -416,9 +437,12 @@ test_black_hole(void **state)
 		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)!connect(fill[i], (struct sockaddr *)&where.address, where.len);
 	}
-	connect_to(f->l, f->m, port, &watch, LIMIT_MS, &f->seen);
-	assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
-	assert_in_range(f->seen.answer.took_us / 1000, LIMIT_MS - 5, LIMIT_MS + LATE_MS);
+	for (int i = 0; i == 0 || (is_late(&f->seen) && i < IO_TEST_TRIES); i++) {
+		connect_to(f->l, f->m, port, &watch, LIMIT_MS, &f->seen);
+		assert_int_equal(f->seen.answer.err.code, ERR_TIMEOUT);
+		assert_true(f->seen.answer.took_us / 1000 >= LIMIT_MS - 5);
+	}
+	assert_false(is_late(&f->seen));
 	for (size_t i = 0; i < MEM_COUNT(fill); i++)
 		close(fill[i]);
 	close(fd);
@@ -430,7 +454,7 @@ test_cancel(void **state)
 	struct fixture *f = *state;
 	struct endpoint where = at_port(mariadb_server_port(server));
 
-	mysql_link_connect(f->m, &where, &watch, 1000, take, &f->seen);
+	mysql_link_connect(f->m, &where, &watch, AMPLE_MS, take, &f->seen);
 	mysql_link_cancel(f->m);
 	open_link(f);
 	mysql_link_query(f->m, "SELECT SLEEP(5)", 10000, take, &f->seen);
@@ -440,7 +464,7 @@ test_cancel(void **state)
 	io_test_idle(f->l, 50);
 	assert_int_equal(f->seen.done, 1);
 	open_link(f);
-	mysql_link_query(f->m, "SELECT 1", 1000, take, &f->seen);
+	mysql_link_query(f->m, "SELECT 1", AMPLE_MS, take, &f->seen);
 	mysql_link_close(f->m);
 	io_test_idle(f->l, 50);
 	assert_int_equal(f->seen.done, 2);
@@ -463,23 +487,32 @@ test_free_in_done(void **state)
 	struct fixture *f = *state;
 	struct endpoint where = at_port(mariadb_server_port(server));
 
-	mysql_link_connect(f->m, &where, &watch, 5000, free_at_once, f);
+	mysql_link_connect(f->m, &where, &watch, AMPLE_MS, free_at_once, f);
 	wait_done(f->l, &f->seen, 1);
 }
 
-/* How often it said that a client went without a word. */
-static void
-test_goodbye(void **state)
+/* How often the server says that a client went without a word, while we come and go. */
+static int
+aborted(struct fixture *f)
 {
-	struct fixture *f = *state;
-
 	mariadb_server_run(server, "FLUSH STATUS");
 	open_link(f);
 	mysql_link_close(f->m);
 	io_test_idle(f->l, 100);
 	open_link(f);
-	ask(f->l, f->m, "SHOW GLOBAL STATUS LIKE 'Aborted_clients'", 1000, &f->seen);
-	assert_string_equal(rows_text(&f->seen.answer.rows, 0, "Value"), "0");
+	ask(f->l, f->m, "SHOW GLOBAL STATUS LIKE 'Aborted_clients'", AMPLE_MS, &f->seen);
+	return atoi(rows_text(&f->seen.answer.rows, 0, "Value"));
+}
+
+/* Of those that were cancelled in the midst of a SLEEP the server learns late: perhaps just then. */
+static void
+test_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	int tries = 0;
+
+	while (aborted(f) > 0)
+		assert_in_range(++tries, 1, IO_TEST_TRIES);
 }
 
 static int

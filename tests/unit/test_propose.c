@@ -1,32 +1,16 @@
 /*
  * test_propose.c: feature/propose.c: one proposal an incident over several vantages, withdrawn when it
- * is over, with the file store as their KV. The clock runs FAST times as fast (--wrap).
+ * is over, with the file store as their KV. The clock is the test's own (fake_timers.h).
  */
 #include "feature/propose.h"
+#include "fake_timers.h"
 #include "io_test.h"
 
 #include "base/json.h"
 #include "base/mem.h"
 
-#define FAST 20
+#define UPDATE_MS 200
 #define VANTAGES 3
-
-void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
-void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
-int64_t __real_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void);
-
-void
-__wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
-{
-	__real_loop_timer_set(t, delay_ms / FAST);
-}
-
-int64_t
-__wrap_clock_mono_ms(void)
-{
-	return __real_clock_mono_ms() * FAST;
-}
 
 struct one {
 	struct fixture *fixture;
@@ -96,6 +80,7 @@ setup(void **state)
 	strcpy(f->dir, "/tmp/pointsman-propose.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "file:%s/kv.json", f->dir);
+	fake_timers_begin();
 	f->loop = loop_new();
 	f->kv = kv_new(f->loop, &c, &e);
 	assert_non_null(f->kv);
@@ -115,19 +100,20 @@ teardown(void **state)
 		propose_free(f->ones[i].propose);
 	kv_free(f->kv);
 	loop_free(f->loop);
+	fake_timers_end();
 	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	free(f);
 	return system(command);
 }
 
-/* Everybody is asked again and again, as by the daemon's timer, for so many real milliseconds. */
+/* Everybody is asked again and again, as by the daemon's timer. */
 static void
 live(struct fixture *f, int ms)
 {
-	for (int i = 0; i < ms / 10; i++) {
+	for (int i = 0; i < ms / UPDATE_MS; i++) {
 		for (size_t k = 0; k < VANTAGES; k++)
 			propose_update(f->ones[k].propose, 0, &f->ones[k].view);
-		io_test_idle(f->loop, 10 * FAST);
+		fake_timers_run(f->loop, UPDATE_MS);
 	}
 }
 
@@ -167,7 +153,7 @@ value(struct fixture *f)
 	const struct kv_read r = { .is_consistent = true };
 
 	kv_get(f->kv, "pointsman/proposals/maindb", &r, got, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
 	return f->value;
 }
 
@@ -185,10 +171,10 @@ test_one_an_incident(void **state)
 {
 	struct fixture *f = *state;
 
-	live(f, 400);
+	live(f, 8000);
 	assert_int_equal(f->writes, 0);
 	set_all(f, true, "db3");
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
 	assert_int_equal(sum(f, PROPOSE_SEEN), VANTAGES - 1);
 	assert_non_null(strstr(value(f), "\"active\":\"db3\""));
@@ -197,9 +183,9 @@ test_one_an_incident(void **state)
 
 	/* Well again: one of them withdraws, after a while. */
 	set_all(f, false, "db3");
-	live(f, 100);
+	live(f, 2000);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
-	live(f, 1200);
+	live(f, 24000);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
 	assert_string_equal(value(f), "");
 	for (size_t k = 0; k < VANTAGES; k++)
@@ -207,7 +193,7 @@ test_one_an_incident(void **state)
 
 	/* The next incident is another one. */
 	set_all(f, true, "db3");
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 2);
 }
 
@@ -218,12 +204,12 @@ test_a_wavering_active(void **state)
 	struct fixture *f = *state;
 
 	set_all(f, true, "db3");
-	live(f, 600);
+	live(f, 12000);
 	for (int i = 0; i < 5; i++) {
 		set_all(f, false, "db3");
-		live(f, 60);
+		live(f, 1200);
 		set_all(f, true, "db3");
-		live(f, 60);
+		live(f, 1200);
 	}
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
@@ -235,10 +221,10 @@ test_a_flip_withdraws(void **state)
 	struct fixture *f = *state;
 
 	set_all(f, true, "db3");
-	live(f, 600);
+	live(f, 12000);
 	for (size_t k = 0; k < VANTAGES; k++)
 		f->ones[k].view = (struct propose_view){ .active = "db4" };
-	live(f, 100);
+	live(f, 2000);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
 	assert_string_equal(value(f), "");
 }
@@ -250,10 +236,10 @@ test_deleted_by_a_person(void **state)
 	struct fixture *f = *state;
 
 	set_all(f, true, "db3");
-	live(f, 800);
+	live(f, 16000);
 	kv_delete(f->kv, "pointsman/proposals/maindb", done, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
-	live(f, 1200);
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
+	live(f, 24000);
 	assert_int_equal(sum(f, PROPOSE_GONE), VANTAGES);
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
 	assert_string_equal(value(f), "");
@@ -266,9 +252,9 @@ test_nonsense_in_the_kv(void **state)
 	struct fixture *f = *state;
 
 	kv_put(f->kv, "pointsman/proposals/maindb", "[1", 2, done, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
 	set_all(f, true, "db3");
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 0);
 	assert_string_equal(value(f), "[1");
 }
@@ -280,13 +266,13 @@ test_a_restart(void **state)
 	struct fixture *f = *state;
 
 	set_all(f, true, "db3");
-	live(f, 600);
+	live(f, 12000);
 	for (size_t k = 0; k < VANTAGES; k++) {
 		propose_free(f->ones[k].propose);
 		new_one(f, k);
 	}
 	set_all(f, true, "db3");
-	live(f, 600);
+	live(f, 12000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 0);
 	assert_int_equal(sum(f, PROPOSE_SEEN), VANTAGES);
 }
@@ -298,17 +284,17 @@ test_rewritten(void **state)
 	struct fixture *f = *state;
 	int writes, seen;
 
-	live(f, 400);
+	live(f, 8000);
 	set_all(f, true, "db3");
 	for (size_t k = 0; k < VANTAGES; k++)
 		f->ones[k].view.command = "pointsman failover maindb";
-	live(f, 800);
+	live(f, 16000);
 	assert_non_null(strstr(value(f), "\"pointsman failover maindb\""));
 	writes = f->writes;
 	seen = sum(f, PROPOSE_SEEN);
 	for (size_t k = 0; k < VANTAGES; k++)
 		f->ones[k].view.command = "pointsman failover maindb --emergency";
-	live(f, 800);
+	live(f, 16000);
 	assert_non_null(strstr(value(f), "\"pointsman failover maindb --emergency\""));
 	assert_int_equal(f->writes, writes + 1);
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
@@ -316,7 +302,7 @@ test_rewritten(void **state)
 	assert_int_equal(sum(f, PROPOSE_GONE), 0);
 	/* It is withdrawn as any other. */
 	set_all(f, false, "db3");
-	live(f, 6500);
+	live(f, 130000);
 	assert_string_equal(value(f), "");
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
 }

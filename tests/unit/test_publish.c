@@ -1,18 +1,13 @@
 /*
- * test_publish.c: feature/publish.c against the file store. Clock and timers run FAST times as fast
- * (--wrap): a renewal is due every 750 ms.
+ * test_publish.c: feature/publish.c against the file store. Clock and timers are the test's own
+ * (fake_timers.h): a renewal is due every 15 s.
  */
 #include "feature/publish.h"
+#include "fake_timers.h"
 #include "io_test.h"
-
-#define FAST 20
 
 static int writes, renewals, sessions;
 
-void __real_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
-void __wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms);
-int64_t __real_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void);
 struct kv_call *__real_kv_put_if(
     struct kv *kv, const struct kv_op *op, kv_done_fn *done, void *arg);
 struct kv_call *__wrap_kv_put_if(
@@ -25,18 +20,6 @@ struct kv_call *__real_kv_session_create(
     struct kv *kv, const struct kv_session_spec *s, kv_done_fn *done, void *arg);
 struct kv_call *__wrap_kv_session_create(
     struct kv *kv, const struct kv_session_spec *s, kv_done_fn *done, void *arg);
-
-void
-__wrap_loop_timer_set(struct loop_timer *t, int64_t delay_ms)
-{
-	__real_loop_timer_set(t, delay_ms / FAST);
-}
-
-int64_t
-__wrap_clock_mono_ms(void)
-{
-	return __real_clock_mono_ms() * FAST;
-}
 
 struct kv_call *
 __wrap_kv_put_if(struct kv *kv, const struct kv_op *op, kv_done_fn *done, void *arg)
@@ -67,13 +50,6 @@ struct fixture {
 	struct publisher *publisher;
 	int document;
 };
-
-/* io_test_wait() has the fast clock, too. */
-static void
-idle(struct fixture *f, int64_t real_ms)
-{
-	io_test_idle(f->loop, FAST * real_ms);
-}
 
 static void
 write_document(struct str *out, void *arg)
@@ -115,12 +91,13 @@ setup(void **state)
 	snprintf(f.path, sizeof(f.path), "file:%s/kv.json", f.dir);
 	snprintf(f.session[0], sizeof(f.session[0]), "%s/session", f.dir);
 	snprintf(f.session[1], sizeof(f.session[1]), "%s/other", f.dir);
+	fake_timers_begin();
 	f.loop = loop_new();
 	f.kv = kv_new(f.loop, &c, &e);
 	assert_non_null(f.kv);
 	f.publisher = new_publisher(&f, 0);
-	assert_true(io_test_wait(f.loop, &writes, 1, FAST * 3000));
-	idle(&f, 50);
+	assert_true(fake_timers_wait(f.loop, &writes, 1, 60000));
+	fake_timers_run(f.loop, 1000);
 	*state = &f;
 	return 0;
 }
@@ -135,6 +112,7 @@ teardown(void **state)
 	kv_free(f->kv);
 	loop_turn(f->loop, 0);
 	loop_free(f->loop);
+	fake_timers_end();
 	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	return system(command);
 }
@@ -147,12 +125,12 @@ test_same_document_is_not_written(void **state)
 
 	for (int i = 0; i < 10; i++) {
 		publisher_touch(f->publisher);
-		idle(f, 10);
+		fake_timers_run(f->loop, 200);
 	}
 	assert_int_equal(writes, 1);
 	f->document++;
 	publisher_touch(f->publisher);
-	assert_true(io_test_wait(f->loop, &writes, 2, FAST * 3000));
+	assert_true(fake_timers_wait(f->loop, &writes, 2, 60000));
 }
 
 /* Flips every few seconds for an hour: the session must not die of it. */
@@ -164,7 +142,7 @@ test_writes_do_not_put_off_the_renewal(void **state)
 	for (int i = 0; i < 100; i++) {
 		f->document++;
 		publisher_touch(f->publisher);
-		idle(f, 20);
+		fake_timers_run(f->loop, 400);
 	}
 	assert_true(writes > 10);
 	assert_true(renewals >= 2);
@@ -178,7 +156,7 @@ test_two_agents_with_one_name(void **state)
 	struct fixture *f = *state;
 	struct publisher *other = new_publisher(f, 1);
 
-	idle(f, 500);
+	fake_timers_run(f->loop, 10000);
 	assert_int_equal(sessions, 2);
 	publisher_free(f->publisher);
 	f->publisher = other;

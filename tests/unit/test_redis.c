@@ -18,7 +18,8 @@
 #include "server_child.h"
 
 #define AMPLE_MS 20000
-#define LIMIT_MS (io_test_is_valgrind() ? 2000 : 150)
+#define LIMIT_MS 150 /* where it is waited for in vain */
+#define LATE_MS (io_test_is_valgrind() ? 2000 : 200)
 #define PASSWORD "s3cret-of-the-test"
 
 static struct redis_server *server;
@@ -226,20 +227,23 @@ test_hangs(void **state)
 	struct fixture *f = *state;
 	struct got g = { .to_start = f->redis };
 	static const char *const ping[] = { "PING", NULL };
-	int64_t from;
+	int64_t from, took_ms = INT64_MAX;
 
 	ask(f, "PING");
 	kill(redis_server_pid(server), SIGSTOP);
-	from = clock_mono_ms();
-	g = ask_shortly(f, "PING");
-	assert_int_equal(FAULT_TIMEOUT, g.fault);
-	assert_int_equal(ERR_TIMEOUT, g.err.code);
-	assert_non_null(strstr(g.err.text, "no answer within"));
-	assert_true(g.is_sent);
-	/* A new connection: the kernel accepts for it. */
-	g = ask_shortly(f, "PING");
-	assert_int_equal(FAULT_TIMEOUT, g.fault);
-	assert_true(clock_mono_ms() - from < 2 * LIMIT_MS + 200);
+	for (int i = 0; i < IO_TEST_TRIES && took_ms >= 2 * LIMIT_MS + LATE_MS; i++) {
+		/* After the first a new connection: the kernel accepts for it. */
+		from = clock_mono_ms();
+		for (int k = 0; k < 2; k++) {
+			g = ask_shortly(f, "PING");
+			assert_int_equal(FAULT_TIMEOUT, g.fault);
+			assert_int_equal(ERR_TIMEOUT, g.err.code);
+			assert_non_null(strstr(g.err.text, "no answer within"));
+			assert_true(g.is_sent);
+		}
+		took_ms = clock_mono_ms() - from;
+	}
+	assert_true(took_ms < 2 * LIMIT_MS + LATE_MS);
 	/* One that the failure itself starts belongs to the next connection: it does not fail with it. */
 	g = (struct got){ .to_start = f->redis };
 	redis_start(f->redis, ping, LIMIT_MS, redis_done, &g);
@@ -470,7 +474,7 @@ test_peers_that_are_none(void **state)
 		struct got g;
 
 		open_plain(f, fake_peer_port(p));
-		g = ask_shortly(f, "PING");
+		g = rows[i].fault == FAULT_TIMEOUT ? ask_shortly(f, "PING") : ask(f, "PING");
 		if (rows[i].fault != g.fault ||
 		    (rows[i].text != NULL && strcasestr(g.err.text, rows[i].text) == NULL))
 			fail_msg("row %zu: fault %d, %s", i, (int)g.fault, g.err.text);

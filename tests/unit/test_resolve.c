@@ -14,7 +14,8 @@
 #include "base/str.h"
 
 #define AMPLE_MS 20000
-#define LIMIT_MS (io_test_is_valgrind() ? 2000 : 200)
+#define LIMIT_MS 200 /* where it is waited for in vain */
+#define LATE_MS (io_test_is_valgrind() ? 2000 : 100)
 #define HEADER_LEN 12
 
 enum reply { REPLY_ADDRESS, REPLY_NOTHING, REPLY_RCODE, REPLY_GARBAGE };
@@ -158,6 +159,20 @@ ask(struct fixture *f, const char *target, int64_t limit_ms)
 	return answer.result;
 }
 
+/* Who is silent keeps us waiting for the limit, and no longer; a busy machine may now and then. */
+static struct resolve_result
+ask_the_silent(struct fixture *f)
+{
+	struct resolve_result r;
+	int tries = 0;
+
+	do
+		r = ask(f, "db.test", LIMIT_MS);
+	while (r.took_us >= (LIMIT_MS + LATE_MS) * 1000 && ++tries < IO_TEST_TRIES);
+	assert_true(r.took_us < (LIMIT_MS + LATE_MS) * 1000);
+	return r;
+}
+
 static void
 assert_found(const struct resolve_result *r, const char *want)
 {
@@ -185,7 +200,7 @@ test_without_a_question(void **state)
 	};
 
 	for (size_t i = 0; i < MEM_COUNT(rows); i++) {
-		struct resolve_result r = ask(f, rows[i].target, LIMIT_MS);
+		struct resolve_result r = ask(f, rows[i].target, AMPLE_MS);
 
 		assert_found(&r, rows[i].want);
 	}
@@ -201,11 +216,11 @@ test_no_targets(void **state)
 	struct answer answer = { 0 };
 
 	for (size_t i = 0; i < MEM_COUNT(rows); i++) {
-		struct resolve_result r = ask(f, rows[i], LIMIT_MS);
+		struct resolve_result r = ask(f, rows[i], AMPLE_MS);
 
 		assert_int_equal(ERR_USAGE, r.err.code);
 	}
-	resolve_start(f->loop, "host", -1, LIMIT_MS, &f->files, resolve_done, &answer);
+	resolve_start(f->loop, "host", -1, AMPLE_MS, &f->files, resolve_done, &answer);
 	assert_true(io_test_wait(f->loop, &answer.done, 1, AMPLE_MS));
 	assert_int_equal(ERR_USAGE, answer.result.err.code);
 	assert_int_equal(0, f->queries);
@@ -238,9 +253,11 @@ test_answers(void **state)
 		f->a = rows[i].a;
 		f->aaaa = rows[i].aaaa;
 		f->rcode = rows[i].rcode;
-		r = ask(f, "db.test", LIMIT_MS);
+		if (rows[i].a == REPLY_NOTHING || rows[i].aaaa == REPLY_NOTHING)
+			r = ask_the_silent(f);
+		else
+			r = ask(f, "db.test", AMPLE_MS);
 		assert_int_equal(rows[i].code, r.err.code);
-		assert_true(r.took_us < (LIMIT_MS + 100) * 1000);
 		if (rows[i].want != NULL)
 			assert_found(&r, rows[i].want);
 	}
@@ -265,9 +282,8 @@ test_no_resolver(void **state)
 	struct resolve_result r;
 
 	write_file(f->resolv_conf, "nameserver 127.0.0.1:1\n");
-	r = ask(f, "db.test", LIMIT_MS);
+	r = ask_the_silent(f);
 	assert_int_equal(ERR_TIMEOUT, r.err.code);
-	assert_true(r.took_us < (LIMIT_MS + 100) * 1000);
 }
 
 /* A resolver that was silent is asked again at once by the next question. */
@@ -283,7 +299,7 @@ test_silent_then_alive(void **state)
 		assert_int_equal(ERR_TIMEOUT, r.err.code);
 	}
 	f->a = f->aaaa = REPLY_ADDRESS;
-	r = ask(f, "db.test", LIMIT_MS);
+	r = ask(f, "db.test", AMPLE_MS);
 	assert_found(&r, "127.9.8.7:3306");
 }
 

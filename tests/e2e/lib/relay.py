@@ -1,6 +1,7 @@
 """A TCP relay that can be told to misbehave, and that remembers what went through it to the server.
 
     pass     bytes go both ways
+    deaf     what clients send arrives, what the server answers does not
     hang     connections are accepted and nothing goes through any more, not even an end
     refuse   nobody listens
 """
@@ -38,8 +39,8 @@ class Relay:
         return "%s:%d" % (self.address, self.port)
 
     def set(self, mode):
-        """Takes effect when it returns. From hang to pass: what hung is closed."""
-        assert mode in ("pass", "hang", "refuse")
+        """Takes effect when it returns. From hang or deaf to pass: what was there is closed."""
+        assert mode in ("pass", "deaf", "hang", "refuse")
         with self.lock:
             was, self.mode = self.mode, mode
             if mode == "refuse" and self.listener:
@@ -47,7 +48,7 @@ class Relay:
                 self.listener = None
             if mode != "refuse" and not self.listener:
                 self.listen()
-            if mode == "refuse" or was == "hang":
+            if mode == "refuse" or was in ("hang", "deaf"):
                 for s in list(self.pairs) + self.held:
                     s.close()
                 self.pairs.clear()
@@ -90,6 +91,8 @@ class Relay:
             if data:
                 if other.getpeername() == self.target:
                     self.sent += data
+                elif self.mode == "deaf":
+                    return
                 other.sendall(data)
                 return
         except OSError:
@@ -104,7 +107,7 @@ class Relay:
                 watched = [self.wake_read]
                 if self.listener:
                     watched.append(self.listener)
-                if self.mode == "pass":
+                if self.mode in ("pass", "deaf"):
                     watched += list(self.pairs)
             try:
                 ready, _, _ = select.select(watched, [], [], 1.0)
@@ -119,7 +122,7 @@ class Relay:
                             s.recv(100)
                         elif s is self.listener:
                             self.accept()
-                        elif self.mode == "pass":
+                        elif self.mode in ("pass", "deaf"):
                             self.pump(s)
                     except OSError:
                         pass

@@ -1,0 +1,268 @@
+"""What stands in the way of a planned failover, appearing at the worst moment: behind the preflight, just
+before the fence or just behind it. Each is refused or undone within the budget, the writers go on where
+they were, and what was acknowledged is there."""
+import contextlib
+import threading
+import time
+
+import pytest
+
+from lib.proc import wait_for
+from lib.sql_server import SqlError
+from lib.tripwire import Tripwire, announces
+from lib.world import PAIR, World, wait_well
+
+# 3 s from the fence to the lift, 1 s that a blocked fence waits, and what a busy machine takes.
+BUDGET_S = 3.0
+SLACK_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def raised(module_procs, consul):
+    world = World(module_procs, consul)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(raised):
+    raised.reset()
+    wait_well(raised)
+    return raised
+
+
+class Client:
+    """A session that does something and stays."""
+
+    def __init__(self, server, *statements, user="root"):
+        self.client = server.open_client(user)
+        for statement in statements:
+            self.say(statement)
+
+    def say(self, statement):
+        self.client.stdin.write(statement.encode() + b";\n")
+        self.client.stdin.flush()
+
+    def close(self):
+        self.client.kill()
+        self.client.wait()
+
+
+def wait_process(server, words):
+    """Until a session of root is in that state, or runs that statement."""
+    wait_for(words, lambda: server.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root' AND ID <> CONNECTION_ID()"
+        " AND CONCAT_WS(' ', COMMAND, STATE, INFO) LIKE '%%%s%%'" % words) != "0", 5)
+
+
+def start(world):
+    """The command, held before it announces the fence: behind the pre-sync, and no limit runs."""
+    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
+                       match=announces("fence"))
+    assert command.wait_stopped(), command.end()
+    return command
+
+
+@contextlib.contextmanager
+def goes_on(world, codes=(5,)):
+    """Inside: the command that was held ends with one of these codes, in time, and the writers, who were
+    refused for no longer than the budget, go on where they were. Yields a function that lets it go on."""
+    writer = world.writer(rate=200)
+    done = {}
+
+    def let(command):
+        began = time.monotonic()
+        command.go_on()
+        done["result"] = command.end()
+        done["took"] = time.monotonic() - began
+        return done["result"]
+    yield let
+    result = done["result"]
+    assert result.code in codes, result
+    writer.wait_rows(50)
+    report = world.check_writer(writer)
+    assert report["silence"]["ms"] < (BUDGET_S + SLACK_S) * 1000, report["silence"]
+    newest = world.history()[0]
+    if result.code == 5:
+        assert newest["result"] == "undone" and newest["error"], newest
+        # What it says on the screen is the reason, too.
+        assert world.named() == "db3"
+    print("took %.2f s, writers were without an answer for %.0f ms: %s" % (
+        done["took"], report["silence"]["ms"], newest["error"]))
+    world.check_well()
+
+
+def test_a_long_update(world):
+    with goes_on(world) as let:
+        command = start(world)
+        client = Client(world.db3, "INSERT INTO game.t VALUES (1000 + SLEEP(6))")
+        wait_process(world.db3, "INSERT INTO game.t")
+        done = let(command)
+        assert "db3" in done.out + done.err, done
+        client.close()
+
+
+def test_lock_tables_write(world):
+    with goes_on(world) as let:
+        command = start(world)
+        client = Client(world.db3, "LOCK TABLES game.t WRITE", "INSERT INTO game.t VALUES (2000)")
+        wait_for("the row", lambda: world.db3.value(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root' AND COMMAND = 'Sleep'")
+            != "0", 5)
+        time.sleep(0.1)
+        let(command)
+        client.close()
+
+
+def test_an_idle_transaction_holds_nobody_up(world):
+    """With a row lock: it is ended with the other sessions, and then the old one's applier goes on."""
+    world.db3.sql("REPLACE INTO game.t VALUES (1)")
+    world.db4.wait_applied(world.db3)
+    with goes_on(world, codes=(0,)) as let:
+        command = start(world)
+        client = Client(world.db3, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE")
+        wait_for("the lock", lambda: world.db3.value(
+            "SELECT COUNT(*) FROM information_schema.INNODB_TRX") != "0", 5)
+        let(command)
+        world.db4.sql("DELETE FROM game.t WHERE id = 1")
+        world.db3.wait_applied(world.db4, 10)
+        client.close()
+
+
+def test_a_transaction_that_waits_at_the_standby(world):
+    """A session there holds the row that the active changes: it cannot catch up."""
+    world.db3.sql("REPLACE INTO game.t VALUES (1)")
+    world.db4.wait_applied(world.db3)
+    with goes_on(world) as let:
+        command = start(world)
+        client = Client(world.db4, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE")
+        wait_for("the lock", lambda: world.db4.value(
+            "SELECT COUNT(*) FROM information_schema.INNODB_TRX") != "0", 5)
+        world.db3.sql("DELETE FROM game.t WHERE id = 1")
+        done = let(command)
+        assert "behind" in done.out + done.err, done
+        client.close()
+
+
+def test_the_applier_is_blocked(world):
+    with goes_on(world) as let:
+        command = start(world)
+        world.db4.sql("STOP SLAVE SQL_THREAD")
+        done = let(command)
+        assert "behind" in done.out + done.err, done
+        world.db4.sql("START SLAVE")
+
+
+def test_the_receiver_is_blocked(world):
+    with goes_on(world) as let:
+        command = start(world)
+        world.db4.sql("STOP SLAVE IO_THREAD")
+        let(command)
+        world.db4.sql("START SLAVE")
+
+
+@pytest.fixture
+def semi_sync(world):
+    world.db3.sql("SET GLOBAL rpl_semi_sync_master_timeout = 60000; SET GLOBAL rpl_semi_sync_master_enabled = 1")
+    world.db4.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1; STOP SLAVE; START SLAVE")
+    wait_for("semi-sync", lambda: world.db3.sql("SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'")[0][
+        "Value"] == "1", 10)
+    wait_well(world)
+    yield world
+    world.db3.sql("SET GLOBAL rpl_semi_sync_master_enabled = 0")
+    world.db4.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 0; STOP SLAVE; START SLAVE")
+
+
+def test_semi_sync_is_stalled(semi_sync):
+    """Commits wait for a standby that takes nothing: so does the fence. Whoever mends the standby mends the
+    writers; the failover must not have made it worse."""
+    world = semi_sync
+    command = start(world)
+    writer = world.writer(rate=200, connections=4)
+    world.db4.sql("STOP SLAVE IO_THREAD")
+    # A commit that waits, not the writer: it gives up after two seconds and comes back.
+    client = Client(world.db3, "INSERT INTO game.t VALUES (3000)")
+    wait_process(world.db3, "INSERT INTO game.t VALUES (3000)")
+    began = time.monotonic()
+    command.go_on()
+    done = command.end()
+    took = time.monotonic() - began
+    assert done.code == 5 and took < BUDGET_S + SLACK_S, (took, done)
+    assert world.writable() == ["db3"] and world.named() == "db3"
+    world.db4.sql("START SLAVE")
+    writer.wait_rows(50)
+    client.close()
+    writer.stop()
+    status, report = writer.check(world.db3, world.db4)
+    assert status == 0 and report["lost"] == 0 and report["equal"], report
+    world.check_well("db3")
+
+
+def test_somebody_who_writes_past_the_fence(world):
+    """Root is not stopped by read_only, and writes a row every few milliseconds all the time: either the
+    fence is undone, or it is said that the old one still writes. Never "done" and no more."""
+    command = start(world)
+    end = threading.Event()
+
+    def write():
+        client = Client(world.db3)
+        n = 4000
+        with contextlib.suppress(OSError):
+            while not end.is_set():
+                client.say("INSERT INTO game.t VALUES (%d)" % n)
+                n += 1
+                time.sleep(0.002)
+        client.close()
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        wait_for("rows", lambda: int(world.db3.value("SELECT COUNT(*) FROM game.t WHERE id > 4000")) > 20)
+        command.go_on()
+        done = command.end()
+    finally:
+        end.set()
+        thread.join()
+    assert done.code in (1, 5), done
+    assert done.code == 1 or world.writable() == ["db3"], done
+    assert "db3" in done.out + done.err, done
+    # Whatever became of it: nothing that root was told is saved is missing on either.
+    time.sleep(0.2)
+    world.db4.wait_applied(world.db3)
+    world.db3.wait_applied(world.db4)
+    count = "SELECT COUNT(*) FROM game.t"
+    assert world.db3.value(count) == world.db4.value(count)
+    world.check_never_both()
+
+
+def test_too_many_connections(world):
+    """Before it begins: refused. Once it has its own connections it needs no others."""
+    for server in world.servers.values():
+        server.sql("SET SESSION sql_log_bin = 0; CREATE OR REPLACE USER filler@'%'")
+    full = []
+    world.db3.sql("SET GLOBAL max_connections = 10")
+    try:
+        command = start(world)
+        # Root has one place more than anybody else.
+        for _ in range(12):
+            full.append(Client(world.db3, "SELECT 1", user="filler"))
+        wait_for("no place is left", lambda: is_full(world.db3), 10)
+        before = world.snapshot()
+        done = world.run("failover", PAIR, "--dry-run")
+        assert done.code == 3 and "1040" in done.out + done.err, done
+        assert world.snapshot() == before
+        command.go_on()
+        done = command.end()
+        assert done.code == 0, done
+    finally:
+        for client in full:
+            client.close()
+        world.db3.sql("SET GLOBAL max_connections = 120")
+    world.check_well("db4")
+
+
+def is_full(server):
+    try:
+        server.value("SELECT 1", user="game", password="gamepw", tcp=True)
+        return False
+    except SqlError:
+        return True

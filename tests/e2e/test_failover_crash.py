@@ -1,0 +1,350 @@
+"""pointsman failover, killed at every message that changes something (each journal entry, each act: just
+before it leaves, and just after), and each step made to fail or to hang. After resume or rollback one
+master is writable, the name says that one, both replicate and have the same, the journal tells the truth,
+nothing that was acknowledged is lost, and at no instant were both writable.
+
+The short form takes some of the points; SOAK=1 all of them, with resume and with rollback at each."""
+import collections
+import re
+import time
+
+import pytest
+
+from conftest import IS_SOAK
+from lib.consul import Consul
+from lib.proc import wait_for
+from lib.relay import Relay
+from lib.tripwire import Tripwire, announces
+from lib.world import PAIR, World, wait_well
+
+
+@pytest.fixture(scope="module")
+def own_consul(module_procs):
+    """It is killed here."""
+    return Consul(module_procs).start()
+
+
+@pytest.fixture(scope="module")
+def relay(own_consul):
+    relay = Relay((own_consul.address, own_consul.port))
+    yield relay
+    relay.close()
+
+
+@pytest.fixture(scope="module")
+def raised(module_procs, own_consul, relay):
+    """The command reaches Consul through the relay, everybody else directly."""
+    world = World(module_procs, own_consul, url="http://" + relay.endpoint)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(raised, relay):
+    relay.set("pass")
+    raised.reset()
+    wait_well(raised)
+    return raised
+
+
+def begin(world, at=0, match=None, after=False):
+    return Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=at,
+                    match=match, after=after)
+
+
+def named(message):
+    """What a message is, in a few words."""
+    step = re.findall(r'"name":"([\w-]+)","state":"(?:begun|failed)"', message)
+    ended = re.findall(r'"result":"(done|undone|failed)"', message)
+    for pattern, words in (
+            (r"^PUT /v1/session/create", "session"), (r"^PUT /v1/session/renew", "renewal"),
+            (r"^PUT /v1/session/destroy", "end of session"), (r"^PUT /v1/kv/.*locks/", "lock"),
+            (r"^PUT /v1/txn.*names/", "txn: the flip"),
+            (r"^PUT /v1/txn.*ops/", "journal: " + (ended + step + ["it exists"])[0]),
+            (r"^PUT /v1/txn.*delete", "release"), (r"^PUT /v1/txn.*locks/", "lock"),
+            (r"^(PUT|DELETE) (\S+)", None), (r"^(\w+( \w+)?( \w+)?)", None)):
+        found = re.search(pattern, message)
+        if found:
+            return words or found.group(0)[:40]
+    return message[:30]
+
+
+def operation(world):
+    """The newest one, None: the journal has none."""
+    return next(iter(world.history()), None)
+
+
+def finish(world, way):
+    """After a kill: resume or rollback until it is one or the other. What was done, in words."""
+    op = operation(world)
+    if op is None or op["result"] in ("done", "undone"):
+        return "-", op
+    assert op["result"] == "running", op
+    done = world.run(way, op["id"], "--yes", limit=90)
+    words = "%s %d" % (way, done.code)
+    if way == "rollback" and done.code == 3:
+        # Behind the point of no return there is only forward.
+        done = world.run("resume", op["id"], "--yes", limit=90)
+        words += ", resume %d" % done.code
+    assert done.code in (0, 1, 5), (words, done)
+    return words, operation(world)
+
+
+def check_truth(world, before, op):
+    """The journal and the world say the same."""
+    active = world.check_well()
+    if op is None:
+        # Between the lock and the first entry there is nothing to resume: the lock ends with its session.
+        world.forget_lock()
+        assert active == before
+    else:
+        assert op["result"] in ("done", "undone"), op
+        assert active == (op["to"] if op["result"] == "done" else op["from"]), op
+    assert world.lock_session() is None
+    return op["result"] if op else "nothing"
+
+
+def clean_run(world):
+    """The messages of a run that nobody disturbs."""
+    command = begin(world)
+    assert not command.wait_stopped()
+    done = command.end()
+    assert done.code == 0, done
+    world.check_well()
+    return command.messages()
+
+
+def kill_at(world, point, after, way):
+    """One cell of the matrix: (message, what was done, outcome), or None where it never came there."""
+    before = world.named()
+    world.api.delete_tree(world.root + "ops/")
+    command = begin(world, at=point, after=after)
+    if not command.wait_stopped():
+        assert command.end().code == 0
+        world.check_well()
+        return None
+    command.kill()
+    message = named(command.messages()[-1])
+    if after:
+        time.sleep(0.005)
+    words, op = finish(world, way)
+    return message, words, check_truth(world, before, op)
+
+
+def test_killed_at_every_message(world):
+    messages = [named(m) for m in clean_run(world)]
+    points = len(messages)
+    print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
+    # What comes before the lock is the preflight.
+    first = messages.index("lock") + 1
+    assert points - first >= 12, messages
+    if IS_SOAK:
+        cells = [(n, after, way) for n in range(first, points + 1) for after in (False, True)
+                 for way in ("resume", "rollback")]
+    else:
+        # Every other point once, on alternating sides and ways.
+        cells = [(n, n // 2 % 2 == 0, ("resume", "rollback")[n // 4 % 2])
+                 for n in range(first, points + 1, 2)]
+    writer = world.writer(rate=100)
+    rows, missed = [], 0
+    print("\n%5s %-7s %-28s %-24s %s" % ("point", "killed", "message", "then", "outcome"))
+    try:
+        for point, after, way in cells:
+            row = kill_at(world, point, after, way)
+            if row is None:
+                missed += 1
+                continue
+            rows.append(row)
+            print("%5d %-7s %-28s %-24s %s" % (point, "after" if after else "before", *row), flush=True)
+    finally:
+        print("%d points, %d cells, %d never reached; outcomes %s" % (
+            points, len(cells), missed, dict(collections.Counter(r[2] for r in rows))))
+    # Sessions are ended, renewals come when they come: not each run has as many messages.
+    assert missed <= max(2, len(cells) // 5)
+    assert {r[2] for r in rows} >= {"done", "undone"}
+    report = world.check_writer(writer)
+    print("%d rows acknowledged, none lost" % report["acknowledged"])
+
+
+# --- a step that fails, or hangs -------------------------------------------------------------------------
+
+
+# What the command is held before: the journal entry of a step, or the act itself, where it has none or the
+# limit of the whole runs already.
+STEPS = {"fence": announces("fence"), "flip": "names/" + PAIR, "lift": announces("lift"),
+         "sessions": announces("sessions"), "test write": announces("test-write")}
+
+
+def freeze(process):
+    process.freeze()
+    return process.thaw
+
+
+def kill_server(process):
+    process.kill()
+    return process.start
+
+
+ACTIONS = {"freeze": freeze, "kill": kill_server}
+
+
+def victims(world):
+    return {"old": world.servers[world.named()], "new": world.servers[world.other()], "Consul": world.consul}
+
+
+def disturbed(world, step, what, whom):
+    """Exit code, seconds and outcome of a run in which that happened before that step."""
+    before = world.named()
+    world.api.delete_tree(world.root + "ops/")
+    process = victims(world)[whom]
+    command = begin(world, at=1, match=STEPS[step])
+    assert command.wait_stopped(), command.end()
+    mend = ACTIONS[what](process)
+    began = time.monotonic()
+    command.go_on()
+    try:
+        wait_for("it ends, or the writers are free", lambda: command.popen.poll() is not None
+                 or time.monotonic() > began + 8, 60, 0.05)
+        # Writers come before everything: a server that is not the disturbed one and was active is
+        # writable again by now, or the new one is.
+        is_free = is_somebody_writable(world, process)
+    finally:
+        mend()
+        world.api.close()
+        if process is world.consul:
+            world.consul.ensure()
+    done = command.end(120)
+    took = time.monotonic() - began
+    if process is not world.consul and what == "kill":
+        # As a careful administrator's server comes up: a person starts its replication.
+        process.sql("START SLAVE")
+    words = "exit %d" % done.code
+    op = operation(world)
+    if op is not None and op["result"] not in ("done", "undone"):
+        again = world.run("resume", op["id"], "--yes", limit=90)
+        if again.code == 3 and "rollback" in again.out + again.err:
+            again = world.run("rollback", op["id"], "--yes", limit=90)
+        words += ", again %d" % again.code
+        assert again.code in (0, 1, 5), again
+        op = operation(world)
+    return words, took, is_free, before, op
+
+
+def is_somebody_writable(world, disturbed):
+    for server in world.servers.values():
+        if server is not disturbed and not server.is_read_only():
+            return True
+    return False
+
+
+def mend_what_came_back(world, whom):
+    """An old active that was killed comes back read-only, as it should: where the name still says it, a
+    person lifts it."""
+    named = world.servers[world.named()]
+    if named.is_read_only() and world.servers[world.other()].is_read_only():
+        named.set_read_only(False)
+        return whom + " lifted by hand"
+    return ""
+
+
+CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")]
+SHORT = [("fence", "freeze", "new"), ("flip", "freeze", "new"), ("flip", "kill", "new"),
+         ("flip", "kill", "Consul"), ("flip", "freeze", "Consul"), ("lift", "freeze", "new"),
+         ("lift", "kill", "old")]
+
+
+@pytest.mark.parametrize("step,what,whom", CELLS if IS_SOAK else SHORT)
+def test_something_dies_or_hangs(world, step, what, whom):
+    words, took, is_free, before, op = disturbed(world, step, what, whom)
+    by_hand = mend_what_came_back(world, whom)
+    print("%-10s %-6s %-6s %-20s %5.1f s  free: %s  %s %s" % (
+        step, what, whom, words, took, is_free, op and op["result"], by_hand))
+    check_truth(world, before, op)
+    # While the old one or Consul is disturbed somebody takes writes; with the old one itself gone before
+    # the lift, nobody can.
+    if not (whom == "old" and step in ("fence", "flip")) and not (whom == "new" and step == "lift"):
+        assert is_free or whom == "new" and op["result"] == "done"
+
+
+def test_the_answer_of_the_flip_is_lost(world, relay):
+    """It is committed, and nobody says so: the truth is looked for, found, and gone on from."""
+    command = begin(world, at=1, match=STEPS["flip"])
+    assert command.wait_stopped(), command.end()
+    relay.set("deaf")
+    command.go_on()
+    wait_for("committed", lambda: world.named() == "db4", 5)
+    time.sleep(0.3)
+    # What the server said meanwhile is gone, and the connection breaks.
+    relay.set("pass")
+    done = command.end()
+    op = operation(world)
+    print("exit %d, %s, writes refused %s ms" % (done.code, op["result"], op["refused_ms"]))
+    assert done.code in (0, 5), done
+    check_truth(world, "db3", op)
+
+
+def test_the_answer_of_the_flip_stays_lost(world, relay):
+    """Longer than the budget: the old one takes writes again, whatever the name says for the moment; once
+    Consul answers, the name says so, too."""
+    command = begin(world, at=1, match=STEPS["flip"])
+    assert command.wait_stopped(), command.end()
+    relay.set("deaf")
+    began = time.monotonic()
+    command.go_on()
+    wait_for("committed", lambda: world.named() == "db4", 5)
+    wait_for("db3 takes writes", lambda: world.writable() == ["db3"], 8)
+    print("writable again after %.1f s" % (time.monotonic() - began))
+    relay.set("pass")
+    done = command.end(120)
+    op = operation(world)
+    assert done.code == 5 and op["result"] == "undone", (done, op)
+    check_truth(world, "db3", op)
+
+
+@pytest.mark.parametrize("step", ["fence", "flip", "lift"])
+def test_the_session_ends_in_the_middle(world, step):
+    """Somebody else may hold the lock by now: nothing more is done under it."""
+    command = begin(world, at=1, match=STEPS[step])
+    assert command.wait_stopped(), command.end()
+    world.forget_lock()
+    command.go_on()
+    done = command.end(120)
+    op = operation(world)
+    words = "exit %d, %s" % (done.code, op["result"])
+    assert step == "lift" or world.writable() == ["db3"], done
+    if op["result"] not in ("done", "undone"):
+        words += ", " + finish(world, "rollback" if step == "flip" else "resume")[0]
+        op = operation(world)
+    print("%s: %s, %s" % (step, words, op["result"]))
+    check_truth(world, "db3", op)
+
+
+def test_the_terminal_goes_away(world):
+    """A dead ssh: SIGHUP, and nobody reads what it says. It goes on, or back, and never stops half-way."""
+    command = begin(world, at=1, match=STEPS["flip"])
+    assert command.wait_stopped(), command.end()
+    command.popen.stdout.close()
+    command.popen.stderr.close()
+    command.popen.send_signal(1)
+    command.go_on()
+    code = command.popen.wait(60)
+    op = operation(world)
+    print("exit %d, %s" % (code, op["result"]))
+    assert code in (0, 5), op
+    check_truth(world, "db3", op)
+
+
+@pytest.mark.parametrize("step", ["fence", "flip", "lift"])
+def test_ctrl_c(world, step):
+    """Before the point of no return it undoes, behind it it is not heard."""
+    command = begin(world, at=1, match=STEPS[step])
+    assert command.wait_stopped(), command.end()
+    command.popen.send_signal(2)
+    command.go_on()
+    done = command.end()
+    op = operation(world)
+    print("%s: exit %d, %s" % (step, done.code, op["result"]))
+    # The message before which it was held is sent; what comes next is not.
+    expected = {"fence": (5, "undone"), "flip": (5, "undone"), "lift": (0, "done")}[step]
+    assert (done.code, op["result"]) == expected, done
+    check_truth(world, "db3", op)
