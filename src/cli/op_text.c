@@ -44,8 +44,8 @@ op_text_ms(char out[OP_MS_SIZE], double ms)
 	return out;
 }
 
-static int
-columns(const char *text)
+int
+op_text_columns(const char *text)
 {
 	int n = 0;
 
@@ -57,7 +57,7 @@ columns(const char *text)
 void
 op_text_cut(struct str *out, const char *text, int width)
 {
-	bool is_cut = columns(text) > width;
+	bool is_cut = op_text_columns(text) > width;
 	int left = is_cut ? width - 3 : width;
 
 	for (; *text != '\0'; text++) {
@@ -72,7 +72,7 @@ op_text_cut(struct str *out, const char *text, int width)
 void
 op_text_add_cell(struct str *out, const char *text, int width)
 {
-	int used = columns(text);
+	int used = op_text_columns(text);
 
 	op_text_cut(out, text, width);
 	if (used < width)
@@ -82,9 +82,10 @@ op_text_add_cell(struct str *out, const char *text, int width)
 void
 op_text_add_what(struct str *out, const struct journal *j)
 {
-	bool has_pair = j->pair[0] != '\0';
+	bool is_edit = strcmp(j->kind, "edit") == 0;
 
-	str_addf(out, "%s %s", j->kind, has_pair ? j->pair : j->name);
+	str_addf(out, "%s %s", is_edit ? "KV edit" : j->kind,
+	    j->pair[0] != '\0' && !is_edit ? j->pair : j->name);
 	if (j->from[0] == '\0' && j->to[0] == '\0')
 		return;
 	/* Nothing moves in a rehearsal. */
@@ -231,7 +232,7 @@ make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
 	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY, .gap_at_ms = INFINITY };
 	for (size_t i = 0; i < j->step_count; i++) {
 		const struct journal_step *s = &j->steps[i];
-		int len = columns(s->name);
+		int len = op_text_columns(s->name);
 
 		if (len > scale->name)
 			scale->name = len < NAME_COLUMNS ? len : NAME_COLUMNS;
@@ -321,7 +322,7 @@ add_row(struct str *out, const struct cli *cli, const struct op_story *story, si
 	str_addc(out, ' ');
 	add_bar(out, scale, s);
 	str_addf(out, " %8s", op_text_ms(took, s->took_ms));
-	if (note.len > 0 && used + 2 + columns(str_text(&note)) <= cli->width) {
+	if (note.len > 0 && used + 2 + op_text_columns(str_text(&note)) <= cli->width) {
 		str_addf(out, "  %s", str_text(&note));
 	} else if (note.len > 0) {
 		wrap_add(&below, cli->width, "       ", "       ", str_text(&note));

@@ -59,6 +59,8 @@ static const struct rule {
 	{ "offset", "redis", preflight_rule_redis_offset },
 	{ "sentinel", "redis", preflight_rule_redis_sentinel },
 	{ "min-replicas", "redis", preflight_rule_redis_min_replicas },
+	{ "replica-read-only", "redis", preflight_rule_redis_read_only },
+	{ "masterauth", "redis", preflight_rule_redis_password },
 	{ "versions", "redis", preflight_rule_redis_versions },
 	{ "status", "daemon", preflight_rule_daemon },
 };

@@ -19,6 +19,9 @@ struct redis_facts {
 	struct server_view *view; /* owned */
 	int64_t min_replicas;     /* -1: not known */
 	int64_t sentinel_clients; /* connections that Sentinels have to it; -1: not known */
+	/* 1, 0; -1: not known. */
+	int is_read_only_replica; /* it takes no writes when it is a replica */
+	int has_masterauth;       /* a password for its master */
 };
 
 /* Text in it is printable. Which of sql, redis there is says the kind of the pair; both owned. */

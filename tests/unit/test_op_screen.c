@@ -380,7 +380,8 @@ a_refusal(void **state)
 	    "      of   long write\n"
 	    "      why  nobody knows what it does\n"
 	    "      do   look at it\n"
-	    "ok 1 others (--explain)\n");
+	    "ok 1 others (--explain)\n"
+	    "db3 dead and players waiting? --emergency says what would be lost.\n");
 	m->cli.is_json = true;
 	capture();
 	op_screen_refused(&m->cli, &m->op, &facts, &p);

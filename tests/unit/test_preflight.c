@@ -69,6 +69,7 @@ make_redis(struct preflight_facts *f, size_t at)
 	struct replication_view *r;
 
 	f->servers[at].redis = q;
+	q->is_read_only_replica = 1;
 	q->view = server_view_new(SERVER_REDIS);
 	q->view->is_writable = at == 0;
 	snprintf(q->view->version, sizeof(q->view->version), "7.0.15");
@@ -391,6 +392,15 @@ BREAK(redis_sentinel)
 {
 	f->servers[0].redis->sentinel_clients = 2;
 }
+BREAK(redis_writable_replica)
+{
+	f->servers[0].redis->is_read_only_replica = 0;
+}
+BREAK(redis_no_password)
+{
+	f->servers[1].redis->has_masterauth = 1;
+	f->servers[0].redis->has_masterauth = 0;
+}
 BREAK(redis_no_list)
 {
 	f->servers[0].redis->sentinel_clients = -1;
@@ -490,7 +500,11 @@ static const struct {
 	{ "redis", "link", PREFLIGHT_REFUSED, "link to db3 is down", redis_link },
 	{ "redis", "link", PREFLIGHT_REFUSED, "which is not db3", redis_elsewhere },
 	{ "redis", "offset", PREFLIGHT_REFUSED, "for 11 s", redis_silent },
-	{ "redis", "sentinel", PREFLIGHT_WARNING, "db3 is watched", redis_sentinel },
+	{ "redis", "sentinel", PREFLIGHT_REFUSED, "db3 is watched", redis_sentinel },
+	{ "redis", "replica-read-only", PREFLIGHT_REFUSED, "db3: replica-read-only is no",
+	    redis_writable_replica },
+	{ "redis", "masterauth", PREFLIGHT_REFUSED, "db4 has masterauth, db3 has none",
+	    redis_no_password },
 	{ "redis", "sentinel", PREFLIGHT_UNKNOWN, "CLIENT LIST", redis_no_list },
 	{ "redis", "min-replicas", PREFLIGHT_WARNING, "min-replicas-to-write is 1", redis_min },
 	{ "redis", "min-replicas", PREFLIGHT_UNKNOWN, "CONFIG GET", redis_no_config },
