@@ -143,7 +143,7 @@ class World(Desk):
         return self.get("names/" + PAIR)
 
     def writable(self):
-        return [name for name, s in self.servers.items() if not s.is_read_only()]
+        return [name for name, s in self.servers.items() if s.is_alive() and not s.is_read_only()]
 
     def generation(self):
         return self.api.index(self.root + "n")
