@@ -16,11 +16,13 @@ as the pairs maindb and sessions. Everything listens on 127.0.87.x with ports th
 the machine uses; where another lab has taken that network, the next one is used.
 """
 import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from centre import (AGENT_PORT, DNS_PORT, DOMAIN, FLIP_NAME, HOSTS, Lab, consul_binary, program)
 from processes import LabError, is_running, tail, wait_for
@@ -34,9 +36,14 @@ LOOK_AROUND = [
     ("pointsman doctor", "could it fail over now?"),
     ("consul kv put pointsman/names/shard-002 db10", ""),
     ("writer 10", "writes for 10 s, then looks for every row"),
-    ("kill db3", "the active master dies;"),
-    ("pointsman pairs", "15 s later the vantages agree: a proposal"),
-    ("start db3", ""), ("status", ""), ("down", "")]
+    ("pointsman failover maindb", "and back again; you type the name"),
+    ("pointsman history", "what was done, by whom, how long"),
+    ("kill db4", "the active master dies;"),
+    ("pointsman pairs", "15 s later: a proposal, and what to type"),
+    ("start db4", ""), ("pointsman rejoin maindb", "let it back, if nothing is lost"),
+    ("status", ""), ("down", "")]
+# The demonstration's back end writes so long, and the failover comes in the middle.
+WRITER_S, FAILOVER_AFTER_S = 6, 1.5
 
 
 def show(lab):
@@ -53,6 +60,7 @@ def show(lab):
           f"From the KV's answer to dnsmasq's, {HOSTS[0]} needed {lab.agent_ms():.1f} ms.")
     print("\n$ pointsman checks", flush=True)
     subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
+    show_failover(lab)
     print("\nLook around:")
     for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
@@ -60,6 +68,30 @@ def show(lab):
     print(f"  curl http://{address}:{AGENT_PORT}/v1/pairs")
     folder = os.path.relpath(lab.path(HOSTS[0]))
     print(f"  ls {lab.path(HOSTS[0]) if folder.startswith('..') else folder}")
+
+
+def plan_of(lab, pair):
+    """The id of the plan that a dry run shows; None, and why, when it is refused."""
+    command = ("-o", "json", "failover", pair, "--dry-run", "--wait", "20s")
+    dry = subprocess.run(lab.pointsman(*command), env=lab.environment(), capture_output=True, text=True, check=False)
+    plan = json.loads(dry.stdout).get("plan") if dry.stdout else None
+    if plan is None:
+        print(dry.stdout, dry.stderr)
+    return plan
+
+
+def show_failover(lab):
+    """To the other server and, the next time, back, while a back end writes through the name."""
+    print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:")
+    writer, record = start_writer(lab, WRITER_S)
+    time.sleep(FAILOVER_AFTER_S)
+    plan = plan_of(lab, "maindb")
+    if plan is not None:
+        print(f"\n$ pointsman failover maindb --plan {plan} --yes", flush=True)
+        run(lab, lab.pointsman("failover", "maindb", "--plan", plan, "--yes"))
+    if writer.wait() == 0:
+        print("\nThe back end's own report:", flush=True)
+        check_writer(lab, record)
 
 
 def command_up(lab, options):
@@ -154,30 +186,45 @@ def command_start(lab, options):
     print(f"{name} is back.")
     if name.startswith("db"):
         print("It refuses writes and does not replicate, as a master that died must: it may have\n"
-              "rows that nobody else has, and another may be active by now. As it was before:\n"
-              f"  {LAB} shell {name} \"START SLAVE\"")
+              "rows that nobody else has, and another may be active by now.")
         if lab.active("maindb") == name:
-            print(f"  {LAB} shell {name} \"SET GLOBAL read_only = 0\"")
+            print("Nobody took over. As it was before:\n"
+                  f"  {LAB} shell {name} \"START SLAVE; SET GLOBAL read_only = 0\"")
+        else:
+            print(f"  {LAB} pointsman rejoin maindb")
 
 
-def command_writer(lab, options):
-    seconds = options.arguments[0] if options.arguments else "10"
+def writer_common(lab, record):
+    return ["--log", record, "--account", lab.servers.account("game")]
+
+
+def start_writer(lab, seconds):
+    """(the process, its record)"""
     os.makedirs(lab.path("writer"), exist_ok=True)
     record = os.path.join(tempfile.mkdtemp(prefix="run-", dir=lab.path("writer")), "record")
-    common = ["--log", record, "--account", lab.servers.account("game")]
-    writer = program("contrib/lab/writer")
-    print(f"Writing to maindb for {seconds} s ...", flush=True)
-    wrote = subprocess.run([writer, "write", *common, "--create", "--seconds", seconds, "--name",
-                            f"maindb.{DOMAIN}", "--resolver", f"{lab.address(0)}:{DNS_PORT}",
-                            "--port", str(MYSQL_PORT), "-o", "json"],
-                           env=lab.environment(), stdout=subprocess.DEVNULL, check=False)
-    if wrote.returncode != 0:
-        return wrote.returncode
+    return subprocess.Popen([program("contrib/lab/writer"), "write", *writer_common(lab, record),
+                             "--create", "--seconds", str(seconds), "--name", f"maindb.{DOMAIN}",
+                             "--resolver", f"{lab.address(0)}:{DNS_PORT}",
+                             "--port", str(MYSQL_PORT), "-o", "json"],
+                            env=lab.environment(), stdout=subprocess.DEVNULL), record
+
+
+def check_writer(lab, record):
+    """Looks for every row that was acknowledged, on both servers."""
     active = lab.active("maindb")
     nodes = sorted(("db3", "db4"), key=lambda name: name != active)
     servers = [word for name in nodes
                for word in ("--server", f"{lab.nodes[name]}:{MYSQL_PORT}")]
-    return run(lab, [writer, "check", *common, *servers])
+    return run(lab, [program("contrib/lab/writer"), "check", *writer_common(lab, record),
+                     *servers])
+
+
+def command_writer(lab, options):
+    seconds = options.arguments[0] if options.arguments else "10"
+    print(f"Writing to maindb for {seconds} s ...", flush=True)
+    writer, record = start_writer(lab, seconds)
+    code = writer.wait()
+    return code or check_writer(lab, record)
 
 
 COMMANDS = {"up": command_up, "status": command_status, "down": command_down, "dig": command_dig,

@@ -25,6 +25,9 @@
 #include "model/preflight.h"
 #include "operate/gather.h"
 #include "operate/op.h"
+#include "operate/op_approval.h"
+
+#define LOOK_AGAIN_MS 1000
 
 struct failover {
 	struct cli *cli;
@@ -179,6 +182,61 @@ check_plan(struct failover *f)
 	return EXIT_DONE;
 }
 
+static size_t
+first_refused(const struct failover *f)
+{
+	size_t i = 0;
+
+	while (f->preflight.list[i].level != PREFLIGHT_REFUSED &&
+	       f->preflight.list[i].level != PREFLIGHT_UNKNOWN)
+		i++;
+	return i;
+}
+
+/* --- what passes by itself ------------------------------------------------------------------------ */
+
+/* Long writes and open transactions end, replication catches up: all that refuses it is of that kind. */
+static bool
+may_pass(const struct failover *f)
+{
+	static const char *const passing[] = { "long write", "lag", "catch-up", "xa", "agents" };
+	bool any = false;
+
+	for (size_t i = 0; i < f->preflight.count; i++) {
+		const struct preflight_finding *one = &f->preflight.list[i];
+		bool passes = false;
+
+		if (one->level != PREFLIGHT_REFUSED && one->level != PREFLIGHT_UNKNOWN)
+			continue;
+		for (size_t k = 0; k < MEM_COUNT(passing); k++)
+			passes = passes || strcmp(one->name, passing[k]) == 0;
+		if (!passes)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* --wait: nothing is fenced, nothing is held; it only looks again. */
+static enum exit_code
+look_until_it_passes(struct failover *f)
+{
+	int64_t end_ms = clock_mono_ms() + option_duration_ms(f->cli, "wait", 0);
+	enum exit_code code;
+
+	while ((code = look(f)) == EXIT_DONE && may_pass(f) && clock_mono_ms() < end_ms) {
+		progress_draw(f->cli, "  waiting, nothing is fenced: %s",
+		    f->preflight.list[first_refused(f)].fact);
+		if (client_sleep(&f->client, LOOK_AGAIN_MS) != 0)
+			break;
+		preflight_clear(&f->preflight);
+		preflight_facts_clear(&f->facts);
+		gather_close(&f->gather);
+	}
+	progress_clear(f->cli);
+	return code;
+}
+
 /* --- the hours ------------------------------------------------------------------------------------ */
 
 /* A planned operation outside of its hours needs a reason, which is written down. */
@@ -222,6 +280,8 @@ carry_out(struct failover *f)
 	struct err e;
 	enum exit_code code;
 
+	if (f->pair->approvals > 0 && strcmp(f->kind, "rehearse") != 0)
+		op_approval_need(f->op);
 	if (op_begin(f->op, f->plan, who, &e) != 0)
 		code = op_flow_refuse(f->cli, f->op, &e);
 	else
@@ -250,7 +310,8 @@ prepare(struct failover *f, const char *name)
 		return code;
 	if ((f->pair = pair_report_find(f->cli, f->client.config, name)) == NULL)
 		return EXIT_USAGE;
-	if ((code = look(f)) != EXIT_DONE || (code = check_direction(f)) != EXIT_DONE)
+	if ((code = look_until_it_passes(f)) != EXIT_DONE ||
+	    (code = check_direction(f)) != EXIT_DONE)
 		return code;
 	return make_plan(f);
 }
@@ -297,6 +358,7 @@ const struct command cmd_failover = {
 		{ "plan", '\0', OPTION_TEXT, "ID", "exactly this plan, which was shown before" },
 		{ "yes", '\0', OPTION_FLAG, NULL, "do not ask; needs --plan" },
 		{ "without", '\0', OPTION_TEXT, "AGENTS", "do not wait for these: web-12,web-13" },
+		{ "wait", '\0', OPTION_DURATION, "TIME", "so long for long writes to end; fences nothing" },
 		{ "rehearse", '\0', OPTION_FLAG, NULL, "all but the fence and the flip, timed" },
 		{ "emergency", '\0', OPTION_FLAG, NULL, "the active one is dead" },
 		{ "dead", '\0', OPTION_TEXT, "NODE", "you are sure that NODE, the active one, is dead" },

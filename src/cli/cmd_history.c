@@ -1,208 +1,317 @@
 /*
- * cmd_history.c: history --output: what an output on this host was, from the backups beside it. It
- * needs neither Consul nor the agent.
+ * cmd_history.c: history: what was done to the names and by whom, newest first; history OP: one operation
+ * as it went, step by step; history --output: the generations of an output of this host.
  */
-#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "cli/backups.h"
+#include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/commands.h"
-#include "cli/line_diff.h"
-#include "cli/output.h"
-#include "cli/report.h"
 #include "cli/client_report.h"
-#include "feature/record.h"
-#include "model/proof.h"
+#include "cli/commands.h"
+#include "cli/op_text.h"
+#include "cli/output.h"
+#include "cli/output_history.h"
+#include "cli/report.h"
+#include "operate/history.h"
 
-struct change {
-	size_t added, removed;
-	struct str first; /* the first line that came, or else that went */
-};
+/* --- one line an operation ---------------------------------------------------------------------------- */
 
-/* A comment and the proof change with every generation: they tell nothing. */
-static bool
-is_noise(const char *text, size_t len)
+/* "2026-11-21 03:12"; the seconds are in `history OP`. */
+static void
+add_when(struct str *out, const struct history_entry *entry)
 {
-	return len == 0 || text[0] == '#' ||
-	       memmem(text, len, PROOF_NAME, strlen(PROOF_NAME)) != NULL;
+	char iso[CLOCK_ISO_SIZE];
+
+	if (entry->journal == NULL || !entry->is_time_known) {
+		str_adds(out, "-");
+		return;
+	}
+	clock_iso(iso, entry->journal->at_wall_ms / 1000);
+	str_addf(out, "%.10s %.5s", iso, iso + 11);
 }
 
+/* "ola (uid 1004)" is ola. */
 static void
-count_line(char sign, const char *text, size_t len, void *arg)
+add_who(struct str *out, const char *by)
 {
-	struct change *c = arg;
+	const char *end = strstr(by, " (");
 
-	if (is_noise(text, len))
-		return;
-	if (c->added + c->removed == 0 || (sign == '+' && c->added == 0)) {
-		str_reset(&c->first);
-		str_addc(&c->first, sign);
-		add_shown_line(&c->first, text, len < STR_SHOW_MAX ? len : STR_SHOW_MAX);
-	}
-	if (sign == '+')
-		c->added++;
+	if (by[0] == '\0')
+		str_adds(out, "-");
 	else
-		c->removed++;
+		str_add(out, by, end != NULL ? (size_t)(end - by) : strlen(by));
 }
 
-/* What changed from one file to another; a file that cannot be read counts as empty. */
-static void
-compare_files(struct change *c, const char *from, const char *to)
+/* How far it came: the number of the last step that was not left alone. */
+static size_t
+last_step(const struct journal *j)
 {
-	struct str a = STR_INIT, b = STR_INIT;
+	size_t last = 0;
 
-	if (from != NULL)
-		file_read(from, BACKUP_SIZE_MAX, &a, NULL);
-	file_read(to, BACKUP_SIZE_MAX, &b, NULL);
-	line_diff(str_text(&a), a.len, str_text(&b), b.len, count_line, c);
-	str_clear(&a);
-	str_clear(&b);
+	for (size_t i = 0; i < j->step_count; i++) {
+		if (j->steps[i].state != STEP_WAITING)
+			last = i + 1;
+	}
+	return last;
 }
 
-/* One line of the history: newest first, so "from" is the next below. */
-struct row {
-	const char *output;
-	const char *path;
-	const char *from; /* NULL: the oldest that is kept */
-	uint64_t generation;
-	int64_t written_s;
+static void
+add_result(struct str *out, const struct history_entry *entry)
+{
+	size_t at;
+
+	if (entry->journal == NULL) {
+		str_adds(out, "unreadable");
+		return;
+	}
+	str_adds(out, op_result_name(entry->result));
+	/* Where an interrupted one is, `history OP` says: there is no room. */
+	if (entry->result != OP_DONE && entry->result != OP_INTERRUPTED &&
+	    (at = last_step(entry->journal)) > 0)
+		str_addf(out, " @%zu", at);
+}
+
+static enum mark
+mark_of(const struct history_entry *entry)
+{
+	if (entry->journal == NULL)
+		return MARK_WARNING;
+	if (entry->result == OP_FAILED || entry->result == OP_INTERRUPTED)
+		return MARK_CRITICAL;
+	return entry->result == OP_OUTSIDE ? MARK_WARNING : MARK_NONE;
+}
+
+enum { CELL_ID, CELL_WHEN, CELL_WHO, CELL_WHAT, CELL_REFUSED, CELL_RESULT, CELLS };
+
+static const struct {
+	const char *title;
+	int most; /* columns; 0: as it is */
+} cells[CELLS] = {
+	[CELL_ID] = { "OP", 12 },
+	[CELL_WHEN] = { "WHEN (UTC)", 0 },
+	[CELL_WHO] = { "WHO", 10 },
+	[CELL_WHAT] = { "WHAT", 0 },
+	[CELL_REFUSED] = { "REFUSED", 0 },
+	[CELL_RESULT] = { "RESULT", 0 },
 };
 
-static json_t *
-row_to_json(const struct row *row, const struct change *c, const char *when)
-{
-	return json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:s}", "output", json_text(row->output),
-	    "path", json_text(row->path), "written", when, "generation",
-	    (json_int_t)row->generation, "added", (json_int_t)c->added, "removed",
-	    (json_int_t)c->removed, "first", str_text(&c->first));
-}
+#define WHAT_MIN 12
+
+struct row {
+	struct str cells[CELLS];
+};
 
 static void
-show_row(struct table *t, json_t *list, const struct row *row)
+make_row(struct row *row, const struct history_entry *entry)
 {
-	struct change c = { .first = STR_INIT };
-	char when[CLOCK_ISO_SIZE];
+	const struct journal *j = entry->journal;
+	char refused[OP_MS_SIZE];
 
-	clock_iso(when, row->written_s);
-	if (row->from != NULL)
-		compare_files(&c, row->from, row->path);
-	if (list != NULL) {
-		json_array_append_new(list, row_to_json(row, &c, when));
-	} else {
-		table_row(t, MARK_NONE);
-		table_cell(t, "%s", SHOWN(row->output));
-		table_cell(t, "%s", when);
-		table_cell(t, "%" PRIu64, row->generation);
-		if (row->from != NULL)
-			table_cell(t, "+%zu -%zu", c.added, c.removed);
-		else
-			table_cell(t, "%s", "");
-		table_cell(t, "%s", str_text(&c.first));
+	op_text_cut(
+	    &row->cells[CELL_ID], entry->id[0] != '\0' ? entry->id : "-", cells[CELL_ID].most);
+	add_when(&row->cells[CELL_WHEN], entry);
+	add_who(&row->cells[CELL_WHO], j != NULL ? j->by : "");
+	if (j != NULL)
+		op_text_add_what(&row->cells[CELL_WHAT], j);
+	else
+		str_adds(&row->cells[CELL_WHAT], entry->why);
+	str_adds(&row->cells[CELL_REFUSED], op_text_ms(refused, j != NULL ? j->refused_ms : NAN));
+	add_result(&row->cells[CELL_RESULT], entry);
+}
+
+/* What is left of the width for WHAT: in a pipe, too, where nothing else would cut it. */
+static int
+room_for_what(const struct cli *cli, const struct row *rows, size_t count)
+{
+	int room = cli->width - 2 - 2 * (CELLS - 1);
+
+	for (int c = 0; c < CELLS; c++) {
+		int most = (int)strlen(cells[c].title);
+
+		for (size_t i = 0; i < count; i++) {
+			int len = op_text_columns(str_text(&rows[i].cells[c]));
+
+			if (cells[c].most > 0 && len > cells[c].most)
+				len = cells[c].most;
+			most = len > most ? len : most;
+		}
+		room -= c != CELL_WHAT ? most : 0;
 	}
-	str_clear(&c.first);
+	return room > WHAT_MIN ? room : WHAT_MIN;
 }
 
-/* The output as it is now; without a file there is nothing to show. */
 static void
-show_now(struct table *t, json_t *list, const struct config *config, const struct config_output *o,
-    const char *from)
+print_rows(const struct cli *cli, const struct history *h)
 {
-	char *path = record_path(config->agent.state_dir, o->name);
-	struct record record;
-	struct row row = { .output = o->name, .path = o->path, .from = from };
-	struct stat st;
+	struct row *rows = mem_array(h->count, sizeof(*rows));
+	struct table *t = table_new(cli);
+	struct str shown = STR_INIT;
+	int what;
 
-	record_load(path, &record, NULL);
-	free(path);
-	if (stat(o->path, &st) != 0)
+	for (size_t i = 0; i < h->count; i++)
+		make_row(&rows[i], &h->entries[i]);
+	what = room_for_what(cli, rows, h->count);
+	for (int c = 0; c < CELLS; c++)
+		table_column(t, cells[c].title, COLUMN_TEXT);
+	for (size_t i = 0; i < h->count; i++) {
+		table_row(t, mark_of(&h->entries[i]));
+		for (int c = 0; c < CELLS; c++) {
+			int most = c == CELL_WHAT ? what : cells[c].most;
+
+			str_reset(&shown);
+			op_text_cut(
+			    &shown, str_text(&rows[i].cells[c]), most > 0 ? most : cli->width);
+			table_cell(t, "%s", str_text(&shown));
+			str_clear(&rows[i].cells[c]);
+		}
+	}
+	table_print(t);
+	str_clear(&shown);
+	free(rows);
+}
+
+/* What waits for somebody: the commands for it. */
+static void
+print_next(const struct cli *cli, const struct history_entry *entry)
+{
+	const struct journal *j = entry->journal;
+	const char *how = entry->result == OP_FAILED ? "failed halfway" : "was interrupted";
+
+	if (j == NULL || (entry->result != OP_FAILED && entry->result != OP_INTERRUPTED))
 		return;
-	row.generation = record.generation;
-	row.written_s = (int64_t)st.st_mtime;
-	show_row(t, list, &row);
+	out_marked(cli, MARK_CRITICAL, "%s %s", j->id, how);
+	if (!j->is_back)
+		out_line(cli, "    pointsman resume %s      goes on from there", j->id);
+	if (!op_text_is_past_return(j))
+		out_line(cli, "    pointsman rollback %s    takes it back", j->id);
+}
+
+static void
+print_all(const struct cli *cli, const struct history *h)
+{
+	print_rows(cli, h);
+	if (h->count == 0)
+		out_line(cli, "No operation was ever recorded here, and no edit was seen.");
+	if (h->journals > HISTORY_MAX)
+		out_line(cli, "The newest %d of %zu. Any other: pointsman history OP", HISTORY_MAX,
+		    h->journals);
+	for (size_t i = 0; i < h->count; i++)
+		print_next(cli, &h->entries[i]);
 }
 
 static enum exit_code
-show_output(const struct cli *cli, struct table *t, json_t *list, const struct config *config,
-    const struct config_output *o)
+show_all(const struct cli *cli, struct client *client)
 {
-	struct backups b;
+	struct history h = { .entries = NULL };
+	json_t *list;
 	struct err e;
 
-	if (backups_load(&b, o->path, &e) != 0)
-		return report_err(cli, &e, "reading the backups");
-	show_now(t, list, config, o, b.count > 0 ? b.list[b.count - 1].path : NULL);
-	for (size_t i = b.count; i > 0; i--) {
-		const struct backup *one = &b.list[i - 1];
-		struct row row = { o->name, one->path, i > 1 ? b.list[i - 2].path : NULL,
-			one->generation, one->written_s };
-
-		show_row(t, list, &row);
+	if (history_load(&h, client, &e) != 0)
+		return client_report_err(client, cli, &e, "reading the history");
+	if (cli->is_json) {
+		list = json_array();
+		for (size_t i = 0; i < h.count; i++)
+			json_array_append_new(list, history_entry_to_json(&h.entries[i]));
+		out_json(list);
+	} else {
+		print_all(cli, &h);
 	}
-	backups_clear(&b);
+	history_clear(&h);
 	return EXIT_DONE;
 }
 
+/* --- one operation -------------------------------------------------------------------------------------- */
+
 static enum exit_code
-show_all(const struct cli *cli, const struct config *c, const char *wanted)
+report_missing(const struct cli *cli, const char *id)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-	struct table *t = table_new(cli);
-	json_t *list = cli->is_json ? json_array() : NULL;
-	enum exit_code code = EXIT_DONE;
-	size_t found = 0;
 
-	table_column(t, "OUTPUT", COLUMN_LONG);
-	table_column(t, "WRITTEN", COLUMN_TEXT);
-	table_column(t, "GENERATION", COLUMN_NUMBER);
-	table_column(t, "LINES", COLUMN_TEXT);
-	table_column(t, "FIRST CHANGE", COLUMN_LONG);
-	for (size_t i = 0; i < c->output_count && code == EXIT_DONE; i++) {
-		if (wanted != NULL && strcmp(wanted, c->outputs[i].name) != 0)
-			continue;
-		code = show_output(cli, t, list, c, &c->outputs[i]);
-		found++;
-	}
-	if (code != EXIT_DONE) {
-		json_decref(list);
-		table_free(t);
-		return code;
-	}
-	table_print(t);
-	if (list != NULL)
-		out_json(list);
-	if (wanted == NULL || found > 0)
-		return EXIT_DONE;
-	report_fact(&r, "there is no output %s", SHOWN(wanted));
-	report_do(&r, "pointsman config check    lists them");
-	return report_send(&r, cli, EXIT_USAGE);
+	report_fact(&r, "there is no operation %s", id);
+	report_do(&r, "all that there are: pointsman history");
+	return report_send(&r, cli, EXIT_PROBLEM);
 }
+
+static enum exit_code
+report_unreadable(const struct cli *cli, const struct history_entry *entry)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(&r, "operation %s cannot be read: %s", entry->id, entry->why);
+	report_why(&r, "it was not written by this pointsman, or somebody edited it");
+	report_do(&r, "look at it: consul kv get …/ops/%s", entry->id);
+	return report_send(&r, cli, EXIT_PROBLEM);
+}
+
+static void
+print_one(const struct cli *cli, const struct history_entry *entry)
+{
+	const struct op_story story = {
+		.journal = entry->journal,
+		.result = entry->result,
+		.error = entry->result == OP_INTERRUPTED
+			     ? "whoever ran it is gone: nobody holds its lock any more"
+			     : "",
+		.expected_ms = NAN,
+		.is_record = true,
+	};
+	struct str out = STR_INIT;
+
+	op_text_add_story(&out, cli, &story);
+	out_text(str_text(&out));
+	str_clear(&out);
+}
+
+static enum exit_code
+show_one(const struct cli *cli, struct client *client, const char *text)
+{
+	struct history_entry entry = { .id = NULL };
+	enum exit_code code = EXIT_DONE;
+	char id[OP_ID_SIZE];
+	struct err e;
+
+	if (op_id_parse(text, id) != 0)
+		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(text));
+	if (history_load_one(&entry, client, id, &e) != 0)
+		code = e.code == ERR_NOT_FOUND
+			   ? report_missing(cli, id)
+			   : client_report_err(client, cli, &e, "reading the operation");
+	else if (entry.journal == NULL)
+		code = report_unreadable(cli, &entry);
+	else if (cli->is_json)
+		out_json(history_entry_to_json(&entry));
+	else
+		print_one(cli, &entry);
+	history_entry_clear(&entry);
+	return code;
+}
+
+/* --- the command ---------------------------------------------------------------------------------------- */
 
 static enum exit_code
 run_history(struct cli *cli, int argc, char **argv)
 {
-	struct config *c;
+	struct client client;
 	enum exit_code code;
 
-	if (!option_is_set(cli, "output"))
-		return cli_usage_error(cli, "say --output");
-	if ((code = client_load_config(cli, &c)) == EXIT_DONE)
-		code = show_all(cli, c, argc == 1 ? argv[0] : NULL);
-	config_free(c);
+	if (option_is_set(cli, "output"))
+		return output_history_show(cli, argc > 0 ? argv[0] : NULL);
+	if ((code = client_open(&client, cli)) == EXIT_DONE)
+		code = argc > 0 ? show_one(cli, &client, argv[0]) : show_all(cli, &client);
+	client_close(&client);
 	return code;
 }
 
 const struct command cmd_history = {
 	.name = "history",
-	.usage = "--output [NAME]",
-	.help = "lists the generations of an output kept on this host",
-	.about = "For each output, or the one named: when a generation was written, and how many lines "
-		 "came and went with it. pointsman diff shows which.",
+	.usage = "[OP] | --output [NAME]",
+	.help = "what was done to the names, by whom, and how it went",
+	.about = "Lists operations, flips by set and unset, and changes that somebody made without "
+		 "pointsman, newest first. With OP: that operation step by step. With --output: the "
+		 "generations of an output kept on this host, and how many lines came and went with each.",
 	.options = {
 		{ "output", '\0', OPTION_FLAG, NULL, "of the outputs of this host" },
 	},

@@ -10,6 +10,7 @@
 #include "cli/op_flow.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "operate/op_approval.h"
 
 #include <stdlib.h>
 
@@ -128,6 +129,53 @@ const struct command cmd_resume = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_resume,
+};
+
+static enum exit_code
+run_approve(struct cli *cli, int argc, char **argv)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	char id[OP_ID_SIZE], *who;
+	struct client client;
+	enum exit_code code;
+	struct err e;
+
+	(void)argc;
+	if (op_id_parse(argv[0], id) != 0)
+		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(argv[0]));
+	if ((code = client_open(&client, cli)) != EXIT_DONE)
+		goto out;
+	who = ask_who();
+	if (op_approval_give(&client, id, who, &e) == 0) {
+		if (cli->is_json)
+			out_json(json_pack("{s:s, s:s}", "id", id, "approved_by", who));
+		else
+			out_line(cli, "%s is approved, and goes on", id);
+	} else if (e.code == ERR_CONFLICT || e.code == ERR_NOT_FOUND) {
+		report_fact(&r, "%s", e.text);
+		report_why(&r, "nothing was approved");
+		report_do(&r, "what there is: pointsman history");
+		code = report_send(&r, cli, EXIT_REFUSED);
+	} else {
+		code = client_report_err(&client, cli, &e, "approving it");
+	}
+	free(who);
+out:
+	client_close(&client);
+	return code;
+}
+
+const struct command cmd_approve = {
+	.name = "approve",
+	.usage = "OP",
+	.help = "lets an operation of somebody else go on",
+	.about =
+	    "For pairs with approvals = 1: an operation that was confirmed waits, with nothing "
+	    "touched, until another person than its own approves it. Look at it first: pointsman "
+	    "history OP.",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_approve,
 };
 
 static enum exit_code

@@ -21,6 +21,7 @@
 #include "cli/report.h"
 #include "cli/client_report.h"
 #include "cli/view_report.h"
+#include "operate/set_record.h"
 
 struct flip {
 	struct cli *cli;
@@ -247,6 +248,9 @@ write_and_wait(struct flip *f)
 		.limit_ms = option_duration_ms(f->cli, "timeout", ACK_LIMIT_MS),
 		.undo = undo,
 	};
+	char *who = ask_who();
+	const struct set_record record = { f->name, f->old != NULL ? f->old : "",
+		f->wanted != NULL ? f->wanted : "", who };
 	struct write_result w;
 	json_t *acknowledged = NULL;
 	enum exit_code code;
@@ -254,7 +258,7 @@ write_and_wait(struct flip *f)
 	what = f->wanted != NULL ? mem_printf("%s = %s", f->name, f->wanted)
 				 : mem_printf("deleting %s", f->name);
 	ack.changed = what;
-	client_write(&f->client, &op, 1, &w);
+	set_record_write(&f->client, &op, &record, &w);
 	code = client_report_write(&f->client, f->cli, &w, what);
 	if (code == EXIT_DONE) {
 		ack.generation = generation_of(f, &w);
@@ -266,6 +270,7 @@ write_and_wait(struct flip *f)
 	}
 	free(what);
 	free(undo);
+	free(who);
 	return code;
 }
 

@@ -299,8 +299,8 @@ steps_to_json(const struct op *op)
 		    json_pack("{s:s, s:o, s:o, s:I, s:o, s:b}", "name", op->steps[i]->name, "title",
 			json_text(str_text(&title)), "expect_ms", json_number(op->expect_ms[i]),
 			"limit_ms", (json_int_t)op->steps[i]->limit_ms, "undo",
-			json_text(strcmp(str_text(&undo), "-") != 0 ? str_text(&undo) : NULL),
-			"no_return", (op->steps[i]->flags & STEP_NO_RETURN) != 0));
+			json_text(str_text(&undo)), "no_return",
+			(op->steps[i]->flags & STEP_NO_RETURN) != 0));
 		str_clear(&title);
 		str_clear(&undo);
 	}
@@ -317,6 +317,23 @@ plan_to_json(const struct op *op, const struct preflight *p, const char *plan_id
 	    "kind", json_text(j->kind), "pair", json_text(j->pair), "from", json_text(j->from),
 	    "to", json_text(j->to), "preflight", preflight_to_json(p), "steps", steps_to_json(op),
 	    "refused_ms", json_number(op_expected_refused_ms(op)));
+}
+
+void
+op_screen_steps(const struct cli *cli, const struct op *op)
+{
+	struct str what = STR_INIT;
+
+	if (cli->is_json) {
+		out_json(json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", op->journal->kind, "pair",
+		    op->journal->pair, "from", op->journal->from, "to", op->journal->to, "steps",
+		    steps_to_json(op)));
+		return;
+	}
+	op_add_text(op, op->table->what, &what);
+	out_line(cli, "%s   %s", op->journal->pair, str_text(&what));
+	print_table(cli, op);
+	str_clear(&what);
 }
 
 #define NOT_YET "Nothing has been changed. Run it:"

@@ -12,6 +12,8 @@ struct op_live;
 /* Before it is confirmed; with -o json the document of a dry run. */
 void op_screen_plan(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
     const struct preflight *p, const char *plan_id);
+/* Its steps alone, for what has no preflight of its own. */
+void op_screen_steps(const struct cli *cli, const struct op *op);
 /* Why it will not begin. */
 void op_screen_refused(const struct cli *cli, const struct op *op, const struct preflight_facts *f,
     const struct preflight *p);

@@ -44,8 +44,8 @@ op_text_ms(char out[OP_MS_SIZE], double ms)
 	return out;
 }
 
-static int
-columns(const char *text)
+int
+op_text_columns(const char *text)
 {
 	int n = 0;
 
@@ -57,7 +57,7 @@ columns(const char *text)
 void
 op_text_cut(struct str *out, const char *text, int width)
 {
-	bool is_cut = columns(text) > width;
+	bool is_cut = op_text_columns(text) > width;
 	int left = is_cut ? width - 3 : width;
 
 	for (; *text != '\0'; text++) {
@@ -72,7 +72,7 @@ op_text_cut(struct str *out, const char *text, int width)
 void
 op_text_add_cell(struct str *out, const char *text, int width)
 {
-	int used = columns(text);
+	int used = op_text_columns(text);
 
 	op_text_cut(out, text, width);
 	if (used < width)
@@ -82,9 +82,10 @@ op_text_add_cell(struct str *out, const char *text, int width)
 void
 op_text_add_what(struct str *out, const struct journal *j)
 {
-	bool has_pair = j->pair[0] != '\0';
+	bool is_edit = strcmp(j->kind, "edit") == 0;
 
-	str_addf(out, "%s %s", j->kind, has_pair ? j->pair : j->name);
+	str_addf(out, "%s %s", is_edit ? "KV edit" : j->kind,
+	    j->pair[0] != '\0' && !is_edit ? j->pair : j->name);
 	if (j->from[0] == '\0' && j->to[0] == '\0')
 		return;
 	/* Nothing moves in a rehearsal. */
@@ -231,7 +232,7 @@ make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
 	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY, .gap_at_ms = INFINITY };
 	for (size_t i = 0; i < j->step_count; i++) {
 		const struct journal_step *s = &j->steps[i];
-		int len = columns(s->name);
+		int len = op_text_columns(s->name);
 
 		if (len > scale->name)
 			scale->name = len < NAME_COLUMNS ? len : NAME_COLUMNS;
@@ -321,7 +322,7 @@ add_row(struct str *out, const struct cli *cli, const struct op_story *story, si
 	str_addc(out, ' ');
 	add_bar(out, scale, s);
 	str_addf(out, " %8s", op_text_ms(took, s->took_ms));
-	if (note.len > 0 && used + 2 + columns(str_text(&note)) <= cli->width) {
+	if (note.len > 0 && used + 2 + op_text_columns(str_text(&note)) <= cli->width) {
 		str_addf(out, "  %s", str_text(&note));
 	} else if (note.len > 0) {
 		wrap_add(&below, cli->width, "       ", "       ", str_text(&note));
@@ -468,6 +469,34 @@ add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 	str_clear(&s);
 }
 
+/*
+ * Of a rejoin that did not let {from} back: that stays fenced, since two that take writes are two truths, and
+ * the name leads to the other one.
+ */
+static void
+add_held(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	const struct journal_step *fence = journal_find(j, "fence");
+	const char *errant = journal_fact(j, "errant");
+	struct str s = STR_INIT;
+
+	if (fence != NULL && (fence->state == STEP_DONE || fence->state == STEP_SKIPPED))
+		str_addf(&s, "%s takes no writes, and does not follow %s; ", j->from, j->to);
+	str_addf(&s, "%s = %s, which was not touched", j->name, j->to);
+	add_labelled(out, cli, "now", str_text(&s));
+	str_reset(&s);
+	if (errant[0] != '\0' && strcmp(errant, "0") != 0)
+		str_addf(&s,
+		    "replay what is worth it on %s, or make %s anew from it: man "
+		    "pointsman-runbook, \"errant transactions\"; then: ",
+		    j->to, j->from);
+	else
+		str_adds(&s, "see to that (man pointsman-runbook), then again: ");
+	op_text_add_command(&s, j);
+	add_labelled(out, cli, "do", str_text(&s));
+	str_clear(&s);
+}
+
 /* Of one that is halfway: what is so, and the ways from there. */
 static void
 add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
@@ -537,7 +566,9 @@ op_text_add_story(struct str *out, const struct cli *cli, const struct op_story 
 		add_labelled(out, cli, "why", j->error);
 	else if (s->error != NULL && s->error[0] != '\0')
 		add_labelled(out, cli, "why", s->error);
-	if (s->result == OP_UNDONE)
+	if (s->result == OP_UNDONE && strcmp(j->kind, "rejoin") == 0)
+		add_held(out, cli, j);
+	else if (s->result == OP_UNDONE)
 		add_undone(out, cli, s);
 	else if (s->result == OP_FAILED || s->result == OP_INTERRUPTED)
 		add_halfway(out, cli, j);

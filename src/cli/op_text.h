@@ -13,6 +13,8 @@ struct cli;
 #define OP_MS_SIZE 16
 char *op_text_ms(char out[OP_MS_SIZE], double ms);
 
+/* Characters of UTF-8. */
+int op_text_columns(const char *text);
 /* As much of text as fits into so many columns, with "..." at its end when some is missing. */
 void op_text_cut(struct str *out, const char *text, int width);
 

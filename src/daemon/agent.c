@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/changes.h"
 #include "daemon/checks.h"
 #include "daemon/pages.h"
 #include "daemon/report.h"
@@ -35,23 +36,31 @@ const double agent_flip_bounds[AGENT_FLIP_BUCKETS] = { .001, .002, .005, .01, .0
 /* --- what follows a flip -------------------------------------------------------------------------- */
 
 static void
-fire_changes(struct agent *a, const struct name_map *before, const struct name_map *after)
+fire_changes(
+    struct agent *a, const struct name_map *after, const struct name_change *changes, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, report_change(&changes[i]));
+	hook_runner_fire(a->hooks, HOOK_CHANGE, after->generation,
+	    json_pack("{s:s, s:o}", "node", a->node, "changes", list));
+}
+
+static void
+tell_changes(struct agent *a, const struct name_map *before, const struct name_map *after)
 {
 	struct name_change *changes;
 	size_t count;
-	json_t *list;
 
 	/* What the first map of a new agent has is new to the agent and to nobody else. */
-	if (a->config->hook_count == 0 || before == NULL)
+	if ((a->config->hook_count == 0 && a->changes == NULL) || before == NULL)
 		return;
 	count = name_map_diff(before, after, &changes);
-	if (count > 0) {
-		list = json_array();
-		for (size_t i = 0; i < count; i++)
-			json_array_append_new(list, report_change(&changes[i]));
-		hook_runner_fire(a->hooks, HOOK_CHANGE, after->generation,
-		    json_pack("{s:s, s:o}", "node", a->node, "changes", list));
-	}
+	if (count > 0 && a->config->hook_count > 0)
+		fire_changes(a, after, changes, count);
+	if (a->changes != NULL)
+		changes_note(a->changes, a->store, after, changes, count);
 	free(changes);
 }
 
@@ -63,7 +72,7 @@ settle_good(struct agent *a)
 
 	if (m == NULL || m == store_good_map(a->store))
 		return;
-	fire_changes(a, store_good_map(a->store), m);
+	tell_changes(a, store_good_map(a->store), m);
 	store_set_good(a->store, m);
 	if (a->dirty_since_ms == 0)
 		a->dirty_since_ms = clock_mono_ms();
@@ -351,8 +360,10 @@ make_parts(struct agent *a, struct err *e)
 	}
 	agent_make_watches(a);
 	make_publisher(a);
-	if (c->agent.is_vantage)
+	if (c->agent.is_vantage) {
 		a->checks = checks_new(a);
+		a->changes = changes_new();
+	}
 	return 0;
 }
 
@@ -447,6 +458,7 @@ agent_free(struct agent *a)
 		output_free(a->outputs[i]);
 	publisher_free(a->publisher);
 	checks_free(a->checks);
+	changes_free(a->changes);
 	hook_runner_free(a->hooks);
 	if (a->hold_call != NULL)
 		kv_cancel(a->hold_call);

@@ -24,6 +24,7 @@
 #define AGENT_FLIP_BUCKETS 10
 extern const double agent_flip_bounds[AGENT_FLIP_BUCKETS];
 
+struct changes;
 struct checker;
 struct checks;
 
@@ -49,7 +50,9 @@ struct agent {
 	struct name_map *offered;
 
 	struct checks *checks; /* NULL: not a vantage */
-	int sessions_to_end;   /* during agent_finish() */
+	struct changes
+	    *changes;        /* the same: a fleet of thousands has better to do than tell them */
+	int sessions_to_end; /* during agent_finish() */
 
 	struct publisher *publisher;
 	struct hook_runner *hooks;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/agent.h"
+#include "daemon/changes.h"
 
 /* Of a guarded map this many changes are named. */
 #define DOCUMENT_NAMES_MAX 50
@@ -196,6 +197,8 @@ report_add_document(const struct agent *a, struct str *out)
 	    (json_int_t)(m != NULL ? m->rejected_total : 0), "last_known", (json_int_t)last_known,
 	    "guarded", guarded_json(a), "hold", store_holds(a->store)->is_everything, "problems",
 	    problems_json(a, problems_to_short_json));
+	if (a->changes != NULL)
+		json_object_set_new(j, "changes", changes_to_json(a->changes));
 	json_write(out, j);
 	json_decref(j);
 }

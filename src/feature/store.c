@@ -453,6 +453,16 @@ store_was_canary_seen(const struct store *s)
 	return s->was_canary_seen;
 }
 
+uint64_t
+store_name_index(const struct store *s, const char *name)
+{
+	char *key = mem_printf("%s%s", s->names, name);
+	const struct kv_entry *found = kv_list_find(&s->feeds[0].list, key);
+
+	free(key);
+	return found != NULL ? found->modify_index : 0;
+}
+
 size_t
 store_kept_back(const struct store *s)
 {

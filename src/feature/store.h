@@ -49,6 +49,8 @@ bool store_is_ready(const struct store *s);
 
 const struct hold_set *store_holds(const struct store *s);
 bool store_was_canary_seen(const struct store *s);
+/* modify_index of the name's key, as it was listed last; 0: not listed. */
+uint64_t store_name_index(const struct store *s, const char *name);
 size_t store_kept_back(const struct store *s); /* removals that wait for confirmation */
 
 /*

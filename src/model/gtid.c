@@ -345,6 +345,32 @@ gtid_contains(const struct gtid_set *a, const struct gtid_set *b)
 	return is_empty;
 }
 
+/* name: "uuid", "uuid:tag", or "domain-server". */
+static bool
+is_of_server(enum gtid_dialect dialect, const char *name, const char *server)
+{
+	size_t len = strlen(server);
+	const char *dash;
+
+	if (dialect == GTID_MARIADB)
+		return (dash = strchr(name, '-')) != NULL && strcmp(dash + 1, server) == 0;
+	return strncasecmp(name, server, len) == 0 && (name[len] == '\0' || name[len] == ':');
+}
+
+void
+gtid_keep_server(enum gtid_dialect dialect, struct gtid_set *s, const char *server)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (is_of_server(dialect, s->sources[i].name, server))
+			s->sources[kept++] = s->sources[i];
+		else
+			free(s->sources[i].ranges);
+	}
+	s->count = kept;
+}
+
 void
 gtid_format(enum gtid_dialect dialect, const struct gtid_set *s, struct str *out)
 {

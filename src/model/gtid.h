@@ -48,6 +48,8 @@ uint64_t gtid_count(const struct gtid_set *s);
 /* What a has and b does not, into out, which is overwritten and must be neither. */
 void gtid_subtract(const struct gtid_set *a, const struct gtid_set *b, struct gtid_set *out);
 bool gtid_contains(const struct gtid_set *a, const struct gtid_set *b); /* all of b */
+/* Leaves only what that server wrote: its server_uuid on MySQL, its server_id on MariaDB. */
+void gtid_keep_server(enum gtid_dialect dialect, struct gtid_set *s, const char *server);
 void gtid_format(enum gtid_dialect dialect, const struct gtid_set *s, struct str *out);
 
 /*

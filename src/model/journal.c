@@ -170,13 +170,21 @@ journal_free(struct journal *j)
 		return;
 	for (size_t i = 0; i < MEM_COUNT(texts); i++)
 		free(*text_at(j, i));
+	journal_clear_steps(j);
+	json_decref(j->facts);
+	free(j);
+}
+
+void
+journal_clear_steps(struct journal *j)
+{
 	for (size_t i = 0; i < j->step_count; i++) {
 		free(j->steps[i].name);
 		free(j->steps[i].note);
 	}
 	free(j->steps);
-	json_decref(j->facts);
-	free(j);
+	j->steps = NULL;
+	j->step_count = 0;
 }
 
 void

@@ -78,6 +78,7 @@ void journal_free(struct journal *j); /* NULL is allowed */
 /* Replaces an owned string of it. */
 void journal_set(char **field, const char *text);
 struct journal_step *journal_add_step(struct journal *j, const char *name);
+void journal_clear_steps(struct journal *j);
 /* NULL: there is none of that name. */
 struct journal_step *journal_find(const struct journal *j, const char *name);
 

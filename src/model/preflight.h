@@ -19,6 +19,9 @@ struct redis_facts {
 	struct server_view *view; /* owned */
 	int64_t min_replicas;     /* -1: not known */
 	int64_t sentinel_clients; /* connections that Sentinels have to it; -1: not known */
+	/* 1, 0; -1: not known. */
+	int is_read_only_replica; /* it takes no writes when it is a replica */
+	int has_masterauth;       /* a password for its master */
 };
 
 /* Text in it is printable. Which of sql, redis there is says the kind of the pair; both owned. */
@@ -56,6 +59,9 @@ struct preflight_facts {
 	struct preflight_server servers[2];
 	size_t active;        /* which of them the KV names; else the one that is writable */
 	bool is_active_known; /* the KV names one of them */
+	char unfinished[32];  /* an operation on this pair that has not ended, its id; "": none */
+	bool is_unfinished_held; /* somebody is at it */
+	int64_t rehearsed_ago_s; /* since the last rehearsal or failover; -1: never seen */
 	/* Of an emergency: the active is said to be dead. */
 	bool is_emergency;
 	const char *dead_word;             /* the node that the operator says is dead; NULL: none */

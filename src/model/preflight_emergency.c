@@ -20,6 +20,14 @@ is_named(const struct preflight_facts *f)
 	return f->dead_word != NULL && strcmp(f->dead_word, preflight_active(f)->node) == 0;
 }
 
+static bool
+is_at_work(const struct preflight_server *s)
+{
+	const struct server_view *v = view_of(s);
+
+	return s->is_reached && (v != NULL ? v->is_writable : s->is_running);
+}
+
 /* It answers us, and takes writes: not dead, whatever the vantages say. */
 static void
 say_alive(const struct preflight_facts *f, struct preflight *out)
@@ -34,7 +42,8 @@ say_alive(const struct preflight_facts *f, struct preflight *out)
 		preflight_do(out, "a fence-command in pair \"%s\" makes sure of that", f->pair);
 		return;
 	}
-	preflight_say(out, PREFLIGHT_REFUSED, "%s answers, and takes writes", node);
+	preflight_say(out, PREFLIGHT_REFUSED, "%s answers, and %s", node,
+	    strcmp(f->kind, "daemon") == 0 ? "works" : "takes writes");
 	preflight_why(out, "a planned failover loses nothing; this one may");
 	preflight_do(out,
 	    "pointsman failover %s    (it cannot write, or cannot be fenced? then: "
@@ -46,14 +55,23 @@ void
 preflight_rule_dead(const struct preflight_facts *f, struct preflight *out)
 {
 	const struct preflight_server *active = preflight_active(f);
-	const struct server_view *v = view_of(active);
 
-	if (active->is_reached && (v == NULL || v->is_writable)) {
+	if (is_at_work(active)) {
 		say_alive(f, out);
 	} else if (f->is_dead_confirmed) {
 		preflight_say(out, PREFLIGHT_OK, "%s is down: %s", active->node, f->dead_by);
 	} else if (is_named(f)) {
 		preflight_say(out, PREFLIGHT_OK, "%s is dead: you say so", active->node);
+	} else if (active->is_reached && view_of(active) != NULL) {
+		/* A crash, and its start by itself: what only it has is there, and nobody was told otherwise. */
+		preflight_say(
+		    out, PREFLIGHT_REFUSED, "%s answers, and takes no writes", active->node);
+		preflight_why(out, "started anew it has all that was acknowledged; %s may not",
+		    preflight_standby(f)->node);
+		preflight_do(out,
+		    "man pointsman-runbook, \"active dead\"    (to leave it all the same: "
+		    "--emergency --dead %s)",
+		    active->node);
 	} else {
 		preflight_say(out, PREFLIGHT_REFUSED, "nobody has confirmed that %s is dead%s%s",
 		    active->node, f->dead_by[0] != '\0' ? ": " : "", f->dead_by);

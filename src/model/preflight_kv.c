@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "model/preflight_rules.h"
 
 static bool
@@ -120,4 +121,42 @@ preflight_rule_reached(const struct preflight_facts *f, struct preflight *out)
 	if (!preflight_has_said(out))
 		preflight_say(
 		    out, PREFLIGHT_OK, "%s and %s answer", f->servers[0].node, f->servers[1].node);
+}
+
+/* Of an emergency it only tells: a failover that died halfway may be what makes it one. */
+void
+preflight_rule_unfinished(const struct preflight_facts *f, struct preflight *out)
+{
+	if (!knows_kv(f, out))
+		return;
+	if (f->unfinished[0] == '\0') {
+		preflight_say(out, PREFLIGHT_OK, "no operation is under way");
+		return;
+	}
+	preflight_say(out, f->is_emergency ? PREFLIGHT_WARNING : PREFLIGHT_REFUSED,
+	    f->is_unfinished_held ? "operation %s is under way"
+				  : "operation %s was interrupted, and has not ended",
+	    f->unfinished);
+	preflight_why(out, "what it has begun is neither done nor undone");
+	if (f->is_unfinished_held)
+		preflight_do(out, "pointsman history %s", f->unfinished);
+	else
+		preflight_do(out, "pointsman resume %s    (or: pointsman rollback %s)",
+		    f->unfinished, f->unfinished);
+}
+
+/* Never in the way: nobody should find it at 3 a.m. as one more thing. */
+void
+preflight_rule_rehearsed(const struct preflight_facts *f, struct preflight *out)
+{
+	char ago[16];
+
+	if (!knows_kv(f, out))
+		return;
+	if (f->rehearsed_ago_s < 0)
+		preflight_say(out, PREFLIGHT_OK,
+		    "never rehearsed: pointsman failover %s --rehearse", f->pair);
+	else
+		preflight_say(out, PREFLIGHT_OK, "rehearsed, or done, %s ago",
+		    str_duration(ago, sizeof(ago), f->rehearsed_ago_s * 1000));
 }

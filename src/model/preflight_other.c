@@ -125,14 +125,14 @@ preflight_rule_redis_sentinel(const struct preflight_facts *f, struct preflight 
 		is_known = is_known && s->redis->sentinel_clients >= 0;
 		if (s->redis->sentinel_clients <= 0 && s->redis->view->sentinel[0] == '\0')
 			continue;
-		preflight_say(out, PREFLIGHT_WARNING, "%s is watched by Sentinels%s%s", s->node,
+		preflight_say(out, PREFLIGHT_REFUSED, "%s is watched by Sentinels%s%s", s->node,
 		    s->redis->view->sentinel[0] != '\0' ? ": " : "", s->redis->view->sentinel);
 		preflight_why(out,
-		    "a Sentinel moves the master by itself, and moves it back: only one "
+		    "they take a master that we demote for a dead one, and move it back: only one "
 		    "of us may decide");
 		preflight_do(out,
-		    "SENTINEL REMOVE the pair before a failover, or let them do it and flip "
-		    "the name after them");
+		    "let them do it, SENTINEL FAILOVER NAME, and flip the name after them; or take "
+		    "the pair from each of them, SENTINEL REMOVE NAME");
 	}
 	if (preflight_has_said(out))
 		return;
@@ -166,6 +166,46 @@ preflight_rule_redis_min_replicas(const struct preflight_facts *f, struct prefli
 	}
 	if (!preflight_has_said(out))
 		preflight_say(out, PREFLIGHT_OK, "each takes writes without the other");
+}
+
+void
+preflight_rule_redis_read_only(const struct preflight_facts *f, struct preflight *out)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const struct preflight_server *s = &f->servers[i];
+
+		if (!preflight_is_reached(s, out) || s->redis->is_read_only_replica != 0)
+			continue;
+		preflight_say(out, PREFLIGHT_REFUSED, "%s: replica-read-only is no", s->node);
+		preflight_why(
+		    out, "as a replica it takes writes that its master never has, and loses them");
+		preflight_do(
+		    out, "on %s: CONFIG SET replica-read-only yes, CONFIG REWRITE", s->node);
+	}
+	if (!preflight_has_said(out))
+		preflight_say(out, PREFLIGHT_OK, "neither takes writes as a replica");
+}
+
+/* What the replica needs to be let in, its master will need when it is the replica. */
+void
+preflight_rule_redis_password(const struct preflight_facts *f, struct preflight *out)
+{
+	const struct preflight_server *active = preflight_active(f),
+				      *standby = preflight_standby(f);
+
+	if (!reached_both(f, out))
+		return;
+	if (standby->redis->has_masterauth != 1 || active->redis->has_masterauth != 0) {
+		preflight_say(out, PREFLIGHT_OK, "what %s needs to replicate %s has, too",
+		    standby->node, active->node);
+		return;
+	}
+	preflight_say(
+	    out, PREFLIGHT_REFUSED, "%s has masterauth, %s has none", standby->node, active->node);
+	preflight_why(out, "%s could not replicate from %s: there would be no way back",
+	    active->node, standby->node);
+	preflight_do(out, "on %s: CONFIG SET masterauth, as on %s; CONFIG REWRITE", active->node,
+	    standby->node);
 }
 
 /* "7.0.15" as a number; 0: cannot be read. */

@@ -28,7 +28,8 @@ bool preflight_knows(const struct preflight_server *s, enum sql_topic topic, str
 
 /* preflight_kv.c */
 preflight_rule_fn preflight_rule_consul, preflight_rule_name, preflight_rule_hold,
-    preflight_rule_agents, preflight_rule_reached;
+    preflight_rule_agents, preflight_rule_reached, preflight_rule_unfinished,
+    preflight_rule_rehearsed;
 /* preflight_emergency.c */
 preflight_rule_fn preflight_rule_dead, preflight_rule_heir, preflight_rule_loss,
     preflight_rule_agents_told;
@@ -45,6 +46,7 @@ preflight_rule_fn preflight_rule_accounts, preflight_rule_sessions, preflight_ru
 /* preflight_other.c: Redis, daemons */
 preflight_rule_fn preflight_rule_redis_writer, preflight_rule_redis_link,
     preflight_rule_redis_offset, preflight_rule_redis_sentinel, preflight_rule_redis_min_replicas,
-    preflight_rule_redis_versions, preflight_rule_daemon;
+    preflight_rule_redis_read_only, preflight_rule_redis_password, preflight_rule_redis_versions,
+    preflight_rule_daemon;
 
 #endif

@@ -53,6 +53,11 @@ static const struct field {
 	WORD("maxmemory_policy", memory_policy),
 	WORD("master_replid", replid),
 	NUMBER("master_repl_offset", offset),
+	WORD("master_replid2", replid2),
+	NUMBER("second_repl_offset", second_offset),
+	NUMBER("repl_backlog_first_byte_offset", backlog_first),
+	NUMBER("repl_backlog_histlen", backlog_len),
+	NUMBER("rdb_bgsave_in_progress", is_saving),
 	NUMBER("min_slaves_good_slaves", good_replicas),
 	NUMBER("connected_slaves", replicas),
 	WORD("master_host", master_host),
@@ -95,7 +100,7 @@ take_field(struct redis_info *info, const struct field *f, const char *value, si
 
 /* A part of "ip=127.0.0.1,port=6380,state=online,offset=50,lag=0". */
 static int64_t
-replica_number(const char *value, size_t len, const char *name)
+part_number(const char *value, size_t len, const char *name)
 {
 	size_t name_len = strlen(name);
 
@@ -117,13 +122,23 @@ replica_number(const char *value, size_t len, const char *name)
 static void
 take_replica(struct redis_info *info, const char *value, size_t len)
 {
-	int64_t offset = replica_number(value, len, "offset=");
-	int64_t lag = replica_number(value, len, "lag=");
+	int64_t offset = part_number(value, len, "offset=");
+	int64_t lag = part_number(value, len, "lag=");
 
 	if (offset >= 0 && (info->replica_behind < 0 || offset < info->replica_behind))
 		info->replica_behind = offset;
 	if (lag > info->replica_lag_s)
 		info->replica_lag_s = lag;
+}
+
+/* "db0:keys=4,expires=0,avg_ttl=0": a database that is empty has no line. */
+static void
+take_keys(struct redis_info *info, const char *value, size_t len)
+{
+	int64_t keys = part_number(value, len, "keys=");
+
+	if (keys > 0)
+		info->keys += keys;
 }
 
 static void
@@ -136,6 +151,10 @@ take_line(struct redis_info *info, const char *line, size_t len)
 		return;
 	if (key > 5 && memcmp(line, "slave", 5) == 0 && isdigit((unsigned char)line[5])) {
 		take_replica(info, colon + 1, len - key - 1);
+		return;
+	}
+	if (key > 2 && memcmp(line, "db", 2) == 0 && isdigit((unsigned char)line[2])) {
+		take_keys(info, colon + 1, len - key - 1);
 		return;
 	}
 	for (size_t i = 0; i < MEM_COUNT(fields); i++) {

@@ -25,8 +25,12 @@ struct redis_info {
 	int64_t used_memory, max_memory;
 	char memory_policy[REDIS_WORD_SIZE];
 	char replid[REDIS_WORD_SIZE];
-	int64_t offset;        /* a master's own */
-	int64_t good_replicas; /* only with min-replicas-to-write */
+	int64_t offset; /* a master's own */
+	/* The history that it had before it was promoted, and the first byte that is not of it. */
+	char replid2[REDIS_WORD_SIZE];
+	int64_t second_offset;
+	int64_t backlog_first, backlog_len; /* bytes of its history that a replica can ask for */
+	int64_t good_replicas;              /* only with min-replicas-to-write */
 	int64_t replicas;
 	int64_t replica_behind,
 	    replica_lag_s; /* of the one that is worst, as the master knows it */
@@ -36,6 +40,8 @@ struct redis_info {
 	int64_t silent_s, link_down_s, is_syncing;
 	int64_t received, applied; /* a replica's offsets */
 	int64_t is_read_only;      /* a replica's */
+	int64_t is_saving;         /* a BGSAVE is under way */
+	int64_t keys;              /* of all databases; 0 also where INFO does not tell */
 };
 
 /* 0, or -1: that is no INFO (ERR_PROTOCOL). Never believes a length or a number that is not there. */

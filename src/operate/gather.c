@@ -220,7 +220,8 @@ gather_pair(
 	out->is_active_known = active != NULL;
 	out->active = active != NULL && strcmp(active, pair->nodes[1]) == 0;
 	add_kv(g, out);
-	if (out->is_emergency && add_proposal(g, out, e) != 0)
+	if (g->kv_err.code == ERR_NONE &&
+	    (gather_past(g, out, e) != 0 || (out->is_emergency && add_proposal(g, out, e) != 0)))
 		return -1;
 	if (strcmp(pair->kind, "mysql") == 0)
 		return gather_sql(g, pair, out, e);

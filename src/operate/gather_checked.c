@@ -30,17 +30,44 @@ struct questions {
 	size_t waiting;
 };
 
-/* {"min-replicas-to-write", "0"} */
+/* CONFIG GET answers with name and value. */
+static const char *
+setting(const struct redis_reply *reply, const char *name)
+{
+	return reply->value != NULL ? resp_field(reply->value, name) : NULL;
+}
+
 static void
 config_came(const struct redis_reply *reply, void *arg)
 {
 	struct questions *q = arg;
-	const char *text =
-	    reply->value != NULL ? resp_field(reply->value, "min-replicas-to-write") : NULL;
+	const char *text = setting(reply, "min-replicas-to-write");
 	uint64_t number;
 
 	if (text != NULL && str_parse_u64(text, &number) == 0)
 		q->facts->min_replicas = (int64_t)number;
+	q->waiting--;
+}
+
+static void
+read_only_came(const struct redis_reply *reply, void *arg)
+{
+	struct questions *q = arg;
+	const char *text = setting(reply, "replica-read-only");
+
+	if (text != NULL)
+		q->facts->is_read_only_replica = strcmp(text, "yes") == 0;
+	q->waiting--;
+}
+
+static void
+masterauth_came(const struct redis_reply *reply, void *arg)
+{
+	struct questions *q = arg;
+	const char *text = setting(reply, "masterauth");
+
+	if (text != NULL)
+		q->facts->has_masterauth = text[0] != '\0';
 	q->waiting--;
 }
 
@@ -63,10 +90,14 @@ static int
 ask_redis(struct gather *g, struct redis *r, struct redis_facts *facts, struct err *e)
 {
 	static const char *const config[] = { "CONFIG", "GET", "min-replicas-to-write", NULL };
+	static const char *const read_only[] = { "CONFIG", "GET", "replica-read-only", NULL };
+	static const char *const masterauth[] = { "CONFIG", "GET", "masterauth", NULL };
 	static const char *const clients[] = { "CLIENT", "LIST", NULL };
-	struct questions q = { facts, 2 };
+	struct questions q = { facts, 4 };
 
 	redis_start(r, config, LIMIT_MS, config_came, &q);
+	redis_start(r, read_only, LIMIT_MS, read_only_came, &q);
+	redis_start(r, masterauth, LIMIT_MS, masterauth_came, &q);
 	redis_start(r, clients, LIMIT_MS, clients_came, &q);
 	while (q.waiting > 0 && !interrupt_is_pending(NULL))
 		loop_turn(g->client->loop, TURN_MS);
@@ -117,6 +148,7 @@ look_at(struct gather *g, const struct check_spec *spec, const struct check_targ
 	if (rc == 0 && is_redis && s->is_reached) {
 		s->redis = mem_alloc(sizeof(*s->redis));
 		s->redis->min_replicas = s->redis->sentinel_clients = -1;
+		s->redis->is_read_only_replica = s->redis->has_masterauth = -1;
 		s->redis->view = here.result.view;
 		here.result.view = NULL;
 		rc = look_closer(g, spec, &at->endpoint, s->redis, e);

@@ -17,4 +17,7 @@ int gather_sql(
 int gather_checked(
     struct gather *g, const struct config_pair *pair, struct preflight_facts *f, struct err *e);
 
+/* Operations of the pair. */
+int gather_past(const struct gather *g, struct preflight_facts *f, struct err *e);
+
 #endif

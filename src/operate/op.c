@@ -97,6 +97,20 @@ op_new(struct client *client, const struct op_table *table, const struct config_
 	return op;
 }
 
+void
+op_rechoose(struct op *op)
+{
+	struct journal *j = op->journal;
+
+	free(op->steps);
+	free(op->expect_ms);
+	op->step_count = 0;
+	choose_steps(op);
+	journal_clear_steps(j);
+	for (size_t i = 0; i < op->step_count; i++)
+		journal_add_step(j, op->steps[i]->name);
+}
+
 /* The steps of a journal are those of our table: it was not written by another version. */
 static int
 check_steps(const struct op *op, struct err *e)
@@ -251,12 +265,15 @@ int
 op_take_over(struct op *op, const char *by, struct err *e)
 {
 	struct journal *again;
+	int64_t gone_ms;
 	uint64_t index;
 
 	if (wait_for_lock(op, by, e) != 0)
 		return -1;
 	outlive_interrupts(op);
-	op->began_us = clock_mono_us();
+	/* Times stay those since it began, by the wall clock: all that two processes have in common. */
+	gone_ms = clock_wall_ms() - op->journal->at_wall_ms;
+	op->began_us = clock_mono_us() - (gone_ms > 0 ? gone_ms : 0) * 1000;
 	/* It may have gone on while we waited. */
 	if ((again = op_journal_read(op->client, op->journal->id, &index, e)) == NULL)
 		return -1;

@@ -133,6 +133,10 @@ struct op *op_new(struct client *client, const struct op_table *table,
     uint64_t index);
 /* That of the KV; NULL with e: no such operation, or the configuration no longer has its pair. */
 struct op *op_open(struct client *client, const char *id, struct err *e);
+/* After further facts: the steps that apply now. Before op_begin() only. */
+void op_rechoose(struct op *op);
+/* The newest operation of that pair and kind that was carried out; NULL: none, or it cannot be read. */
+struct journal *op_last(struct client *client, const char *pair, const char *kind);
 /* Fills expect_ms with what the steps took the last times; keeps the table's where nobody knows. */
 void op_expect(struct op *op);
 void op_free(struct op *op); /* gives the lock back; NULL is allowed */

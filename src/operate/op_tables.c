@@ -10,6 +10,14 @@ static const struct op_table *const tables[] = {
 	&op_rehearse_sql,
 	&op_emergency_sql,
 	&op_rejoin_sql,
+	&op_failover_redis,
+	&op_rehearse_redis,
+	&op_emergency_redis,
+	&op_rejoin_redis,
+	&op_failover_daemon,
+	&op_rehearse_daemon,
+	&op_emergency_daemon,
+	&op_rejoin_daemon,
 };
 
 const struct op_table *

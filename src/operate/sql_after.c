@@ -201,6 +201,31 @@ sql_rehearse_write(struct op *op, struct err *e)
 
 /* --- the way home --------------------------------------------------------------------------------- */
 
+/*
+ * Whoever may write past read_only has done so: nobody knows in what order the two servers' rows belong.
+ * An emergency has no such fact.
+ */
+static int
+has_stood_still(struct op *op, struct err *e)
+{
+	const char *before = op_fact(op, SQL_WRITTEN);
+	char *now;
+	int rc;
+
+	if (before[0] == '\0')
+		return 1;
+	if (sql_server_written(sql_pair_of(op)->from, sql_pair_ask_ms(op), &now, e) != 0)
+		return -1;
+	rc = strcmp(before, now) == 0;
+	if (!rc)
+		err_set(e, ERR_CONFLICT,
+		    "%s has written behind the fence, up to %.60s and not %.60s: an account "
+		    "that read_only does not stop is at work there",
+		    op->journal->from, now, before);
+	free(now);
+	return rc ? 1 : -1;
+}
+
 /* from executes what to writes, and has written nothing of its own behind the fence. */
 int
 sql_follows_verify(struct op *op, struct err *e)
@@ -211,6 +236,8 @@ sql_follows_verify(struct op *op, struct err *e)
 
 	if (sql_pair_again(op, p->from, e) != 0 || sql_pair_again(op, p->to, e) != 0)
 		return -1;
+	if ((rc = has_stood_still(op, e)) <= 0)
+		return rc;
 	if (sql_server_position(p->to, sql_pair_ask_ms(op), &wanted, e) != 0)
 		return -1;
 	rc = sql_server_has(p->from, wanted, sql_pair_ask_ms(op), e);

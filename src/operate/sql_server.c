@@ -347,6 +347,34 @@ sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct e
 }
 
 int
+sql_server_written(struct sql_server *s, int64_t limit_ms, char **out, struct err *e)
+{
+	static const char *const questions[] = {
+		[GTID_MARIADB] = "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_state",
+		[GTID_MYSQL] = "SELECT @@GLOBAL.server_uuid, @@GLOBAL.gtid_executed",
+	};
+	enum gtid_dialect dialect = sql_server_dialect(s);
+	struct rows rows = { .column_count = 0 };
+	struct gtid_set set = { NULL, 0 };
+	struct str text = STR_INIT;
+	int rc = sql_server_ask(s, questions[dialect], limit_ms, &rows, e);
+
+	if (rc == 0 && (rows.row_count == 0 || rows_at(&rows, 0, 0) == NULL))
+		rc = err_set(e, ERR_PROTOCOL, "%s does not say what it has written", s->node);
+	if (rc == 0)
+		rc = gtid_parse(
+		    dialect, rows_at(&rows, 0, 1) != NULL ? rows_at(&rows, 0, 1) : "", &set, e);
+	if (rc == 0) {
+		gtid_keep_server(dialect, &set, rows_at(&rows, 0, 0));
+		gtid_format(dialect, &set, &text);
+		*out = str_take(&text);
+		gtid_clear(&set);
+	}
+	rows_clear(&rows);
+	return rc;
+}
+
+int
 sql_server_has(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e)
 {
 	char *own;

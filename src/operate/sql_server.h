@@ -59,6 +59,8 @@ int sql_server_is_writable(struct sql_server *s, int64_t limit_ms, struct err *e
 int sql_server_set_read_only(struct sql_server *s, bool on, int64_t limit_ms, struct err *e);
 /* All that it has executed, as the other one has to reach it; malloc'ed in *out. */
 int sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct err *e);
+/* What it wrote itself, and did not receive: stands still while it is fenced; malloc'ed in *out. */
+int sql_server_written(struct sql_server *s, int64_t limit_ms, char **out, struct err *e);
 /* Whether it has executed position: 1, 0 with how much is missing in e, -1. Returns at once. */
 int sql_server_has(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e);
 

@@ -12,7 +12,7 @@ from lib.daemon import build_dir
 
 LOOKING = [["status"], ["status", "--all"], ["names"], ["names", "maindb"], ["agents"], ["drift"],
            ["drift", "--agent", "web-01"], ["diff"], ["init"], ["help"], ["version"], ["config", "check"],
-           ["history", "--output"], ["set", "maindb", "db77"], ["accept", "1234"], ["release"]]
+           ["history"], ["history", "--output"], ["set", "maindb", "db77"], ["accept", "1234"], ["release"]]
 EVIL = "e\x1b[2J\x07\r\nx\x9b31m"
 
 

@@ -419,6 +419,12 @@ def test_redis(redis_desk):
     desk.master.call("CONFIG", "SET", "min-replicas-to-write", "1")
     desk.expect("min-replicas", "warning", "db3: min-replicas-to-write is 1")
     desk.master.call("CONFIG", "SET", "min-replicas-to-write", "0")
+    desk.master.call("CONFIG", "SET", "replica-read-only", "no")
+    desk.expect("replica-read-only", "refused", "db3: replica-read-only is no")
+    desk.master.call("CONFIG", "SET", "replica-read-only", "yes")
+    desk.replica.call("CONFIG", "SET", "masterauth", "s3cret-5")
+    desk.expect("masterauth", "refused", "db4 has masterauth, db3 has none")
+    desk.replica.call("CONFIG", "SET", "masterauth", "")
     desk.replica.call("REPLICAOF", "NO", "ONE")
     bad = desk.expect("writer", "refused", "both are masters")
     assert bad["link"]["level"] == "refused" and "db4 is no replica" in bad["link"]["fact"]
@@ -431,8 +437,8 @@ def test_redis(redis_desk):
     desk.flip("db3")
     desk.wait_well()
     sentinel_trio(desk.procs, desk.master)
-    bad = desk.expect("sentinel", "warning", "is watched by Sentinels")
-    assert "moves the master by itself" in bad["sentinel"]["why"]
+    bad = desk.expect("sentinel", "refused", "is watched by Sentinels")
+    assert "only one of us may decide" in bad["sentinel"]["why"]
     desk.master.kill()
     code, found = desk.doctor("maindb")
     assert code == 1 and "db3 cannot be asked" in found["servers"]["fact"], found

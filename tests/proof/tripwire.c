@@ -12,10 +12,10 @@
  *	                    that opening it for writing waits for that moment
  *
  * The values of a transaction of Consul, which travel in base 64, stand decoded behind it in its line. Such
- * messages are HTTP requests other than GET and HEAD, and MySQL statements other than SELECT, SHOW
- * and the like. A SELECT that takes a lock or waits counts as reading: it leaves nothing behind it. Sent
- * in pieces, a message counts with its first one. What is called here is what libmariadb, libevent and
- * curl call.
+ * messages are HTTP requests other than GET and HEAD, MySQL statements other than SELECT, SHOW and the
+ * like, and commands of Redis other than INFO, CONFIG GET and the like. A SELECT that takes a lock or
+ * waits counts as reading: it leaves nothing behind it. Sent in pieces, a message counts with its first
+ * one. What is called here is what libmariadb, libevent and curl call.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -65,6 +65,26 @@ statement(const char *data, size_t len, size_t *out)
 	return data + 5;
 }
 
+/* Of a command of Redis: "*3\r\n$6\r\nCLIENT\r\n$5\r\nPAUSE\r\n…". */
+static bool
+is_redis_write(const char *data, size_t len)
+{
+	static const char *const reads[] = { "INFO", "PING", "ROLE", "AUTH", "SELECT", "SETRANGE",
+		"CONFIG GET", "CLIENT ID", "CLIENT LIST", "CLIENT SETNAME" };
+	char head[64], words[2][16] = { "", "" }, both[40];
+
+	snprintf(
+	    head, sizeof(head), "%.*s", (int)(len < sizeof(head) ? len : sizeof(head) - 1), data);
+	if (sscanf(head, "*%*d\r\n$%*d\r\n%15[^\r]\r\n$%*d\r\n%15[^\r]", words[0], words[1]) < 1)
+		return false;
+	snprintf(both, sizeof(both), "%s %s", words[0], words[1]);
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		if (starts(both, strlen(both), reads[i]))
+			return false;
+	}
+	return true;
+}
+
 static bool
 changes(const char *data, size_t len, const char **text, size_t *text_len)
 {
@@ -78,6 +98,8 @@ changes(const char *data, size_t len, const char **text, size_t *text_len)
 		if (starts(data, len, writes[i]))
 			return memmem(data, len, "HTTP/1.1\r\n", 10) != NULL;
 	}
+	if (len > 4 && data[0] == '*' && data[1] >= '1' && data[1] <= '9')
+		return is_redis_write(data, len);
 	*text = statement(data, len, text_len);
 	if (*text == NULL)
 		return false;

@@ -107,6 +107,36 @@ test_differences(void **state)
 	}
 }
 
+static const struct {
+	enum gtid_dialect dialect;
+	const char *set, *server, *kept;
+} kept[] = {
+	{ GTID_MYSQL, A ":1-10," B ":1-5", A, A ":1-10" },
+	{ GTID_MYSQL, A ":1-10:12," A ":tag:1-3," B ":1-5", A, A ":1-10:12," A ":tag:1-3" },
+	{ GTID_MYSQL, A ":1-10", B, "" },
+	{ GTID_MARIADB, "0-1-120,0-2-90,3-1-7,3-11-5", "1", "0-1-120,3-1-7" },
+	{ GTID_MARIADB, "0-1-120", "12", "" },
+	{ GTID_MARIADB, "", "1", "" },
+};
+
+static void
+test_what_a_server_wrote(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		struct gtid_set s;
+		struct str out = STR_INIT;
+		struct err e;
+
+		assert_int_equal(gtid_parse(kept[i].dialect, kept[i].set, &s, &e), 0);
+		gtid_keep_server(kept[i].dialect, &s, kept[i].server);
+		gtid_format(kept[i].dialect, &s, &out);
+		assert_string_equal(str_text(&out), kept[i].kept);
+		gtid_clear(&s);
+		str_clear(&out);
+	}
+}
+
 static void
 test_behind(void **state)
 {
@@ -179,6 +209,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_what_a_server_wrote),
 		cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_random),
 	};

@@ -1,6 +1,6 @@
 /*
- * op_times.c: how long each step will take: the median of the last times that it was done on this pair.
- * What the table says is only for a step that was never seen.
+ * op_past.c: what earlier operations tell. How long each step will take: the median of the last times that
+ * it was done on this pair; what the table says is only for a step that was never seen.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -47,6 +47,30 @@ add_times(const struct op *op, const struct journal *j, struct times *times)
 		    times[i].count < TIMES_MAX)
 			times[i].ms[times[i].count++] = s->took_ms;
 	}
+}
+
+struct journal *
+op_last(struct client *client, const char *pair, const char *kind)
+{
+	char *prefix = config_key(client->config, OP_KEY_PREFIX);
+	struct kv_list list = { 0 };
+	struct journal *found = NULL;
+
+	if (kv_wait_list(&client->wait, prefix, &list, NULL, NULL) != 0)
+		list.count = 0;
+	for (size_t n = list.count; n-- > 0 && found == NULL;) {
+		struct journal *j =
+		    journal_parse(list.entries[n].value, list.entries[n].value_len, NULL);
+
+		if (j != NULL && j->result == OP_DONE && strcmp(j->pair, pair) == 0 &&
+		    strcmp(j->kind, kind) == 0)
+			found = j;
+		else
+			journal_free(j);
+	}
+	kv_list_clear(&list);
+	free(prefix);
+	return found;
 }
 
 void

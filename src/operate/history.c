@@ -1,0 +1,286 @@
+/* history.c: reads the journals, and whether those that say "running" still have somebody at work. */
+#include "operate/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "feature/config.h"
+#include "io/kv.h"
+#include "operate/client.h"
+#include "operate/fleet.h"
+#include "operate/history_impl.h"
+#include "operate/op_impl.h"
+
+#define LOCK_PREFIX "locks/"
+
+struct history_entry *
+history_add(struct history *h)
+{
+	struct history_entry *entry;
+
+	h->entries = mem_grow(h->entries, h->count + 1, sizeof(*h->entries));
+	entry = &h->entries[h->count++];
+	*entry = (struct history_entry){ .id = NULL };
+	return entry;
+}
+
+void
+history_entry_clear(struct history_entry *entry)
+{
+	free(entry->id);
+	free(entry->why);
+	journal_free(entry->journal);
+	memset(entry, 0, sizeof(*entry));
+}
+
+void
+history_clear(struct history *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		history_entry_clear(&h->entries[i]);
+	free(h->entries);
+	memset(h, 0, sizeof(*h));
+}
+
+/* --- one journal ------------------------------------------------------------------------------------ */
+
+static void
+refuse(struct history_entry *entry, const char *why)
+{
+	journal_free(entry->journal);
+	entry->journal = NULL;
+	entry->why = mem_strdup(why);
+}
+
+static void
+read_entry(struct history_entry *entry, const struct kv_entry *kv, size_t prefix_len)
+{
+	const char *tail = kv->key + prefix_len;
+	char id[OP_ID_SIZE], shown[4 * STR_SHOW_MAX + 4];
+	struct err e = { .code = ERR_NONE };
+
+	entry->id = mem_strdup(str_printable(shown, sizeof(shown), tail, strlen(tail)));
+	entry->create_index = kv->create_index;
+	entry->modify_index = kv->modify_index;
+	if ((entry->journal = journal_parse(kv->value, kv->value_len, &e)) == NULL) {
+		refuse(entry, e.text);
+		return;
+	}
+	/* Whoever copied it there did not do it. */
+	if (kv->has_nul_key || op_id_parse(tail, id) != 0 || strcmp(id, entry->journal->id) != 0) {
+		refuse(entry, "it says that it is another one");
+		return;
+	}
+	entry->result = entry->journal->result;
+	entry->is_time_known = true;
+}
+
+static void
+judge_running(struct history_entry *entry, const struct kv_list *locks, const char *prefix)
+{
+	const struct journal *j = entry->journal;
+	const struct kv_entry *lock;
+	char *key;
+
+	if (j == NULL || entry->result != OP_RUNNING)
+		return;
+	key = mem_printf("%s%s", prefix, j->pair);
+	lock = kv_list_find(locks, key);
+	if (lock == NULL || lock->session[0] == '\0' || strcmp(lock->session, j->session) != 0)
+		entry->result = OP_INTERRUPTED;
+	free(key);
+}
+
+/* After the journals: what has ended meanwhile gave its lock back after it wrote so. */
+static int
+judge_all(struct history_entry *entries, size_t count, struct client *client, struct err *e)
+{
+	char *prefix = config_key(client->config, LOCK_PREFIX);
+	struct kv_list locks = { 0 };
+	int rc = kv_wait_list(&client->wait, prefix, &locks, NULL, e);
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		judge_running(&entries[i], &locks, prefix);
+	kv_list_clear(&locks);
+	free(prefix);
+	return rc;
+}
+
+/*
+ * A journal that says "running" may have been ended, lock and all, between both reads: then it is read
+ * once more.
+ */
+int
+history_load_one(struct history_entry *out, struct client *client, const char *id, struct err *e)
+{
+	char *prefix = config_key(client->config, OP_KEY_PREFIX), *key;
+	struct kv_list list = { 0 };
+	int rc = -1;
+
+	key = mem_printf("%s%s", prefix, id);
+	for (int i = 0; i < 2; i++) {
+		history_entry_clear(out);
+		kv_list_clear(&list);
+		if ((rc = kv_wait_get(&client->wait, key, &list, NULL, e)) != 0)
+			break;
+		if (list.count == 0) {
+			rc = err_set(e, ERR_NOT_FOUND, "there is no operation %s", id);
+			break;
+		}
+		read_entry(out, &list.entries[0], strlen(prefix));
+		if ((rc = judge_all(out, 1, client, e)) != 0 || out->result != OP_INTERRUPTED)
+			break;
+	}
+	kv_list_clear(&list);
+	free(key);
+	free(prefix);
+	return rc;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------ */
+
+static int
+load_journals(struct history *h, struct client *client, struct err *e)
+{
+	char *prefix = config_key(client->config, OP_KEY_PREFIX);
+	struct kv_list list = { 0 };
+	int rc = kv_wait_list(&client->wait, prefix, &list, NULL, e);
+
+	h->journals = list.count;
+	/* Ids sort by time. */
+	for (size_t i = list.count; rc == 0 && i > 0 && h->count < HISTORY_MAX; i--)
+		read_entry(history_add(h), &list.entries[i - 1], strlen(prefix));
+	kv_list_clear(&list);
+	free(prefix);
+	return rc;
+}
+
+static int
+read_ended(struct history *h, struct client *client, struct err *e)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		struct history_entry now = { .id = NULL };
+
+		if (h->entries[i].result != OP_INTERRUPTED)
+			continue;
+		if (history_load_one(&now, client, h->entries[i].id, e) != 0) {
+			history_entry_clear(&now);
+			return -1;
+		}
+		history_entry_clear(&h->entries[i]);
+		h->entries[i] = now;
+	}
+	return 0;
+}
+
+static int
+load_outside(struct history *h, struct client *client, struct err *e)
+{
+	struct kv_list names = { 0 };
+	struct fleet fleet = { 0 };
+	int rc = -1;
+
+	if (fleet_load(&fleet, client, e) == 0 &&
+	    kv_wait_list(&client->wait, client->config->consul.names, &names, NULL, e) == 0) {
+		history_add_seen(h, client->config, &fleet);
+		history_add_unseen(h, client, &names);
+		rc = 0;
+	}
+	fleet_clear(&fleet);
+	kv_list_clear(&names);
+	return rc;
+}
+
+/*
+ * Where an entry belongs: its time; where that is not known, behind the newest journal that is older than
+ * its key's index. Times of the wall clock and indexes are not comparable otherwise.
+ */
+static int64_t
+place_of(const struct history *h, const struct history_entry *entry)
+{
+	int64_t newest = 0;
+
+	if (entry->is_time_known)
+		return entry->journal->at_wall_ms;
+	for (size_t i = 0; i < h->count; i++) {
+		const struct history_entry *other = &h->entries[i];
+
+		if (other->is_time_known && other->result != OP_OUTSIDE &&
+		    other->create_index < entry->create_index &&
+		    other->journal->at_wall_ms > newest)
+			newest = other->journal->at_wall_ms;
+	}
+	return newest;
+}
+
+/* A stable one: what cannot be read stays behind the one that it followed. */
+static void
+sort(struct history *h)
+{
+	int64_t *places = mem_array(h->count, sizeof(*places));
+
+	for (size_t i = 0; i < h->count; i++)
+		places[i] = h->entries[i].journal != NULL ? place_of(h, &h->entries[i])
+			    : i > 0                       ? places[i - 1]
+							  : INT64_MAX;
+	for (size_t i = 1; i < h->count; i++) {
+		struct history_entry moved = h->entries[i];
+		int64_t place = places[i];
+		size_t to = i;
+
+		/* What was done outside with no time goes before the journal that it came after. */
+		for (;
+		     to > 0 && (places[to - 1] < place ||
+				   (places[to - 1] == place && !moved.is_time_known &&
+				       moved.journal != NULL && h->entries[to - 1].is_time_known));
+		     to--) {
+			h->entries[to] = h->entries[to - 1];
+			places[to] = places[to - 1];
+		}
+		h->entries[to] = moved;
+		places[to] = place;
+	}
+	free(places);
+}
+
+int
+history_load(struct history *h, struct client *client, struct err *e)
+{
+	memset(h, 0, sizeof(*h));
+	if (load_journals(h, client, e) != 0 || judge_all(h->entries, h->count, client, e) != 0 ||
+	    read_ended(h, client, e) != 0 || load_outside(h, client, e) != 0) {
+		history_clear(h);
+		return -1;
+	}
+	sort(h);
+	return 0;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------- */
+
+json_t *
+history_entry_to_json(const struct history_entry *entry)
+{
+	json_t *object;
+
+	if (entry->journal == NULL)
+		return json_pack("{s:o, s:n, s:n, s:n, s:n, s:n, s:n, s:s, s:n, s:[], s:o}", "id",
+		    json_text(entry->id), "kind", "pair", "from", "to", "by", "at", "result",
+		    "unreadable", "refused_ms", "steps", "error", json_text(entry->why));
+	object = journal_to_json(entry->journal);
+	json_object_set_new(object, "result", json_string(op_result_name(entry->result)));
+	if (entry->result != OP_OUTSIDE)
+		return object;
+	json_object_set_new(object, "id", json_null());
+	json_object_set_new(object, "by", json_null());
+	json_object_set_new(object, "index", json_integer((json_int_t)entry->modify_index));
+	if (entry->is_time_known)
+		return object;
+	json_object_set_new(object, "at", json_null());
+	json_object_set_new(object, "at_ms", json_null());
+	json_object_set_new(object, "from", json_null());
+	return object;
+}
