@@ -469,6 +469,34 @@ add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 	str_clear(&s);
 }
 
+/*
+ * Of a rejoin that did not let {from} back: that stays fenced, since two that take writes are two truths, and
+ * the name leads to the other one.
+ */
+static void
+add_held(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	const struct journal_step *fence = journal_find(j, "fence");
+	const char *errant = journal_fact(j, "errant");
+	struct str s = STR_INIT;
+
+	if (fence != NULL && (fence->state == STEP_DONE || fence->state == STEP_SKIPPED))
+		str_addf(&s, "%s takes no writes, and does not follow %s; ", j->from, j->to);
+	str_addf(&s, "%s = %s, which was not touched", j->name, j->to);
+	add_labelled(out, cli, "now", str_text(&s));
+	str_reset(&s);
+	if (errant[0] != '\0' && strcmp(errant, "0") != 0)
+		str_addf(&s,
+		    "replay what is worth it on %s, or make %s anew from it: man "
+		    "pointsman-runbook, \"errant transactions\"; then: ",
+		    j->to, j->from);
+	else
+		str_adds(&s, "see to that (man pointsman-runbook), then again: ");
+	op_text_add_command(&s, j);
+	add_labelled(out, cli, "do", str_text(&s));
+	str_clear(&s);
+}
+
 /* Of one that is halfway: what is so, and the ways from there. */
 static void
 add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
@@ -538,7 +566,9 @@ op_text_add_story(struct str *out, const struct cli *cli, const struct op_story 
 		add_labelled(out, cli, "why", j->error);
 	else if (s->error != NULL && s->error[0] != '\0')
 		add_labelled(out, cli, "why", s->error);
-	if (s->result == OP_UNDONE)
+	if (s->result == OP_UNDONE && strcmp(j->kind, "rejoin") == 0)
+		add_held(out, cli, j);
+	else if (s->result == OP_UNDONE)
 		add_undone(out, cli, s);
 	else if (s->result == OP_FAILED || s->result == OP_INTERRUPTED)
 		add_halfway(out, cli, j);

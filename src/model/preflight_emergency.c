@@ -62,6 +62,16 @@ preflight_rule_dead(const struct preflight_facts *f, struct preflight *out)
 		preflight_say(out, PREFLIGHT_OK, "%s is down: %s", active->node, f->dead_by);
 	} else if (is_named(f)) {
 		preflight_say(out, PREFLIGHT_OK, "%s is dead: you say so", active->node);
+	} else if (active->is_reached && view_of(active) != NULL) {
+		/* A crash, and its start by itself: what only it has is there, and nobody was told otherwise. */
+		preflight_say(
+		    out, PREFLIGHT_REFUSED, "%s answers, and takes no writes", active->node);
+		preflight_why(out, "started anew it has all that was acknowledged; %s may not",
+		    preflight_standby(f)->node);
+		preflight_do(out,
+		    "man pointsman-runbook, \"active dead\"    (to leave it all the same: "
+		    "--emergency --dead %s)",
+		    active->node);
 	} else {
 		preflight_say(out, PREFLIGHT_REFUSED, "nobody has confirmed that %s is dead%s%s",
 		    active->node, f->dead_by[0] != '\0' ? ": " : "", f->dead_by);

@@ -337,6 +337,15 @@ BREAK(replicates_at_start)
 	ACTIVE->extra.starts_replicating = true;
 }
 
+BREAK(interrupted)
+{
+	snprintf(f->unfinished, sizeof(f->unfinished), "01JD2K4V9Q");
+}
+BREAK(under_way)
+{
+	interrupted(f), f->is_unfinished_held = true;
+}
+
 static void
 add(struct sql_accounts *a, const char *user, const char *host)
 {
@@ -443,6 +452,10 @@ static const struct {
 	{ "mariadb", "agents", PREFLIGHT_REFUSED, "web-2 is not alive", agent_dead },
 	{ "mariadb", "agents", PREFLIGHT_REFUSED, "does not serve generation 8812", agent_behind },
 	{ "mariadb", "agents", PREFLIGHT_WARNING, "no agents", no_agents },
+	{ "mariadb", "operation", PREFLIGHT_REFUSED, "01JD2K4V9Q was interrupted", interrupted },
+	{ "redis", "operation", PREFLIGHT_REFUSED, "01JD2K4V9Q is under way", under_way },
+	{ "mariadb", "operation", PREFLIGHT_UNKNOWN, "the KV cannot be read", no_kv },
+	{ "mariadb", "rehearsal", PREFLIGHT_UNKNOWN, "the KV cannot be read", no_kv },
 	{ "mariadb", "servers", PREFLIGHT_REFUSED, "db4 cannot be asked", standby_gone },
 	{ "mariadb", "lag", PREFLIGHT_UNKNOWN, "db4: it was not reached", standby_gone },
 	{ "mariadb", "writer", PREFLIGHT_REFUSED, "both are writable", two_writers },
@@ -603,7 +616,8 @@ test_none_is_left_out(void **state)
 		make(&f, kinds[i]);
 		preflight_judge(&f, &p);
 		for (size_t k = 0; k < p.count; k++) {
-			bool is_seen = false;
+			/* That one only tells. */
+			bool is_seen = strcmp(p.list[k].name, "rehearsal") == 0;
 
 			for (size_t c = 0; c < MEM_COUNT(cases); c++)
 				is_seen |= strcmp(cases[c].rule, p.list[k].name) == 0 &&
@@ -638,6 +652,207 @@ test_nothing_is_known(void **state)
 		}
 		preflight_judge(&f, &p);
 		assert_true(preflight_count(&p, PREFLIGHT_UNKNOWN) > 15);
+		preflight_clear(&p);
+		preflight_facts_clear(&f);
+	}
+}
+
+/* --- the active is dead ------------------------------------------------------------------------------ */
+
+/* db3 does not answer, both vantages say so, and db4 has executed all it received. */
+static void
+make_dead(struct preflight_facts *f, const char *kind)
+{
+	make(f, kind);
+	f->is_emergency = f->is_dead_confirmed = true;
+	snprintf(f->dead_by, sizeof(f->dead_by), "web-1 and web-2 say so");
+	f->servers[0].is_reached = f->servers[0].is_running = false;
+	snprintf(f->servers[0].error, sizeof(f->servers[0].error), "timed out");
+	for (size_t i = 0; i < 2; i++) {
+		if (f->servers[i].sql != NULL)
+			f->servers[i].sql->view->sources[0].behind = 0;
+	}
+	/* Its facts are not there. */
+	sql_facts_free(f->servers[0].sql);
+	f->servers[0].sql = NULL;
+}
+
+/* It answers: with what make() has of it. */
+static void
+make_alive(struct preflight_facts *f)
+{
+	struct preflight_facts living;
+
+	make(&living, "mariadb");
+	f->servers[0].is_reached = true;
+	f->servers[0].sql = living.servers[0].sql;
+	living.servers[0].sql = NULL;
+	preflight_facts_clear(&living);
+}
+
+BREAK(unconfirmed)
+{
+	f->is_dead_confirmed = false;
+	snprintf(f->dead_by, sizeof(f->dead_by), "web-1 alone says so");
+}
+BREAK(nobody_saw)
+{
+	f->is_dead_confirmed = false, f->dead_by[0] = '\0';
+}
+BREAK(named)
+{
+	nobody_saw(f), f->dead_word = "db3";
+}
+BREAK(named_standby)
+{
+	nobody_saw(f), f->dead_word = "db4";
+}
+BREAK(alive)
+{
+	make_alive(f);
+}
+BREAK(alive_and_named)
+{
+	make_alive(f), f->dead_word = "db3";
+}
+BREAK(read_only_again)
+{
+	make_alive(f), nobody_saw(f);
+	f->servers[0].sql->view->is_writable = false;
+}
+BREAK(daemon_alive)
+{
+	f->servers[0].is_reached = f->servers[0].is_running = true;
+}
+BREAK(daemon_answers)
+{
+	f->servers[0].is_reached = true; /* its host does, and says that it is stopped */
+}
+BREAK(stuck)
+{
+	struct replication_view *r = &STANDBY->view->sources[0];
+
+	r->is_sql_running = false, r->behind = 12;
+	snprintf(r->sql_error, sizeof(r->sql_error), "Duplicate entry '88123'");
+}
+BREAK(stopped_and_drained)
+{
+	STANDBY->view->sources[0].is_sql_running = false;
+}
+BREAK(draining)
+{
+	STANDBY->view->sources[0].behind = 12;
+}
+BREAK(lost_known)
+{
+	snprintf(f->lost, sizeof(f->lost), "3 transactions that db4 has not received");
+}
+
+/* clang-format off */
+static const struct {
+	const char *kind, *rule;
+	enum preflight_level level;
+	const char *words, *todo;
+	void (*breaks)(struct preflight_facts *f);
+	bool may_go;
+} emergencies[] = {
+	{ "mariadb", "dead", PREFLIGHT_OK, "db3 is down: web-1 and web-2 say so", "", NULL, true },
+	{ "mysql", "standby", PREFLIGHT_OK, "db4 answers, and can take over", "", NULL, true },
+	{ "redis", "dead", PREFLIGHT_OK, "db3 is down", "", NULL, true },
+	{ "daemon", "dead", PREFLIGHT_OK, "db3 is down", "", NULL, true },
+	{ "mariadb", "dead", PREFLIGHT_REFUSED, "nobody has confirmed that db3 is dead: web-1 alone",
+	    "--emergency --dead db3", unconfirmed, false },
+	{ "mariadb", "dead", PREFLIGHT_REFUSED, "nobody has confirmed that db3 is dead",
+	    "--emergency --dead db3", nobody_saw, false },
+	{ "mariadb", "dead", PREFLIGHT_OK, "db3 is dead: you say so", "", named, true },
+	{ "mariadb", "dead", PREFLIGHT_REFUSED, "nobody has confirmed that db3 is dead",
+	    "--dead db3", named_standby, false },
+	/* Whatever the vantages say. */
+	{ "mariadb", "dead", PREFLIGHT_REFUSED, "db3 answers, and takes writes",
+	    "pointsman failover maindb", alive, false },
+	{ "mariadb", "dead", PREFLIGHT_WARNING, "db3 answers, and you say that it is dead",
+	    "fence-command", alive_and_named, true },
+	{ "mariadb", "dead", PREFLIGHT_REFUSED, "db3 answers, and takes no writes", "--dead db3",
+	    read_only_again, false },
+	{ "daemon", "dead", PREFLIGHT_REFUSED, "db3 answers, and works", "--dead db3", daemon_alive,
+	    false },
+	{ "daemon", "dead", PREFLIGHT_OK, "db3 is down", "", daemon_answers, true },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED, "db4 cannot be asked", "pointsman check maindb/db4",
+	    standby_gone, false },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED,
+	    "db4 has 12 transactions that it received and cannot execute: Duplicate entry '88123'",
+	    "man pointsman-runbook", stuck, false },
+	{ "mariadb", "standby", PREFLIGHT_OK, "can take over", "", stopped_and_drained, true },
+	{ "mariadb", "standby", PREFLIGHT_OK, "can take over", "", draining, true },
+	{ "mariadb", "standby", PREFLIGHT_WARNING, "db4 takes writes already", "", two_writers, true },
+	{ "mariadb", "loss", PREFLIGHT_WARNING, "is not known: no vantage saw it fail",
+	    "pointsman rejoin maindb", NULL, true },
+	{ "redis", "loss", PREFLIGHT_WARNING, "3 transactions that db4 has not received",
+	    "pointsman rejoin maindb", lost_known, true },
+	/* Of a planned failover these would refuse. */
+	{ "mariadb", "agents", PREFLIGHT_WARNING, "web-2 is not alive", "drift --agent web-2",
+	    agent_dead, true },
+	{ "mariadb", "agents", PREFLIGHT_WARNING, "web-2 is behind", "drift --agent web-2",
+	    agent_behind, true },
+	{ "mariadb", "operation", PREFLIGHT_WARNING, "01JD2K4V9Q was interrupted",
+	    "pointsman rollback 01JD2K4V9Q", interrupted, true },
+	{ "mariadb", "operation", PREFLIGHT_WARNING, "01JD2K4V9Q is under way",
+	    "pointsman history 01JD2K4V9Q", under_way, true },
+	{ "mariadb", "consul", PREFLIGHT_REFUSED, "no leader", "raft list-peers", no_kv, false },
+	{ "mariadb", "hold", PREFLIGHT_REFUSED, "ola: restore", "pointsman release", held, false },
+};
+/* clang-format on */
+
+static void
+test_emergencies(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(emergencies); i++) {
+		const struct preflight_finding *one;
+		struct preflight_facts f;
+		struct preflight p = { .list = NULL };
+		bool may_go;
+
+		make_dead(&f, emergencies[i].kind);
+		if (emergencies[i].breaks != NULL)
+			emergencies[i].breaks(&f);
+		preflight_judge(&f, &p);
+		one = find(&p, emergencies[i].rule, emergencies[i].level, emergencies[i].words);
+		may_go = preflight_count(&p, PREFLIGHT_REFUSED) +
+			     preflight_count(&p, PREFLIGHT_UNKNOWN) ==
+			 0;
+		if (one == NULL || strstr(one->todo, emergencies[i].todo) == NULL ||
+		    may_go != emergencies[i].may_go) {
+			print_all(&p);
+			fail_msg("emergency %zu: %s, may go %d", i, emergencies[i].words, may_go);
+		}
+		preflight_clear(&p);
+		preflight_facts_clear(&f);
+	}
+}
+
+/* What is fine has its fact, too: how long ago a way was gone that worked. */
+static void
+test_rehearsal(void **state)
+{
+	static const struct {
+		int64_t ago_s;
+		const char *words;
+	} seen[] = { { -1, "never rehearsed: pointsman failover maindb --rehearse" },
+		{ 0, "rehearsed, or done, 0ms ago" }, { 7200, "rehearsed, or done, 2h00m ago" } };
+
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(seen); i++) {
+		struct preflight_facts f;
+		struct preflight p = { .list = NULL };
+
+		make(&f, "mariadb");
+		f.rehearsed_ago_s = seen[i].ago_s;
+		preflight_judge(&f, &p);
+		if (find(&p, "rehearsal", PREFLIGHT_OK, seen[i].words) == NULL) {
+			print_all(&p);
+			fail_msg("not said: %s", seen[i].words);
+		}
 		preflight_clear(&p);
 		preflight_facts_clear(&f);
 	}
@@ -718,6 +933,8 @@ main(void)
 		cmocka_unit_test(test_each_is_found),
 		cmocka_unit_test(test_none_is_left_out),
 		cmocka_unit_test(test_nothing_is_known),
+		cmocka_unit_test(test_emergencies),
+		cmocka_unit_test(test_rehearsal),
 		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_accounts),
 	};

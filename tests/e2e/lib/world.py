@@ -16,6 +16,7 @@ from .daemon import Pointsmand, build_dir
 from .dnsmasq import Dnsmasq
 from .proc import Process, Procs, free_port, loopback_net, wait_for
 from .sql_server import SqlPair
+from .sql_shell import SqlShell
 from .watcher import Watcher
 from .writer import Writer, create_account
 
@@ -40,8 +41,9 @@ def on_memory(procs, server):
     server.argv = [a if not a.startswith("--datadir=") else "--datadir=" + server.data for a in server.argv]
 
 
-def raise_servers(procs, kind):
-    """As a careful administrator sets them up: read-only and without replication at their next start."""
+def raise_servers(procs, kind, prepare=on_memory):
+    """As a careful administrator sets them up: read-only and without replication at their next start.
+    prepare: is called with each before it starts for the first time."""
     net, port = loopback_net(), free_port()
     options = ["--read-only=1", "--auto-increment-increment=2", "--log-error-verbosity=1"] \
         if kind == "mysql9" else ["--read-only=1", "--auto-increment-increment=2"]
@@ -52,7 +54,7 @@ def raise_servers(procs, kind):
                     options=options + ["--auto-increment-offset=%d" % (i + 1), "--max-connections=120"])
                for i, node in enumerate(NODES)]
     for server in servers:
-        on_memory(procs, server)
+        prepare(procs, server)
         server.start(limit=0)
     for server in servers:
         server.wait_ready()
@@ -69,9 +71,11 @@ def raise_servers(procs, kind):
 class World(Desk):
     _worlds = 0
 
-    def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000):
+    def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000,
+                 prepare=on_memory):
         """kind: mariadb or mysql9. url: how the command reaches Consul, where not directly. pair: more
-        members of its block. hz: of the watcher, which takes a third of a processor at 1,000."""
+        members of its block. hz: of the watcher, which takes a third of a processor at 1,000. prepare: of
+        raise_servers()."""
         # Beside the folder of procs, because what is shared lies there.
         World._worlds += 1
         folder = "%s-world-%d" % (procs.dir.rstrip("/"), World._worlds)
@@ -82,8 +86,10 @@ class World(Desk):
         super().__init__(procs.dir, consul.api, url or consul.url)
         self.consul, self.kind = consul, kind
         self.is_mariadb = kind == "mariadb"
-        self.pair = raise_servers(procs, kind)
+        self.pair = raise_servers(procs, kind, prepare)
         self.servers = dict(zip(NODES, (self.pair.active, self.pair.standby)))
+        for server in self.servers.values():
+            SqlShell(server)
         self.db3, self.db4 = self.servers["db3"], self.servers["db4"]
         self.port = self.db3.port
         self._accounts()
@@ -140,7 +146,7 @@ class World(Desk):
         return self.get("names/" + PAIR)
 
     def writable(self):
-        return [name for name, s in self.servers.items() if not s.is_read_only()]
+        return [name for name, s in self.servers.items() if s.is_alive() and not s.is_read_only()]
 
     def generation(self):
         return self.api.index(self.root + "n")
@@ -271,7 +277,7 @@ class World(Desk):
                 else:
                     process.start()
         self.wait_served()
-        time.sleep(0.005)  # the watcher has seen it, too
+        time.sleep(0.02)  # the watcher has seen it, too
         self.watcher.report()
         self.watcher.history()
 

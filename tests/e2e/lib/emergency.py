@@ -1,0 +1,109 @@
+"""What happens to an active server in a World, and what an administrator does afterwards: it dies under the
+writer, comes back as its configuration says (read-only, without replication), is let back, or its errant
+transactions are replayed, or it is rebuilt from the other."""
+import os
+import subprocess
+
+from .proc import MARK
+from .world import PAIR, World
+
+TABLES = "game.t, game.counter"
+
+
+class EmergencyWorld(World):
+    """With two tables of the application: rows, and a counter that both servers may have changed."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.db3.sql("CREATE TABLE game.counter (id INT PRIMARY KEY, n INT NOT NULL);"
+                     "INSERT INTO game.counter VALUES (1, 0)")
+        self.db4.wait_applied(self.db3)
+        self.rows = 0
+        self.has_semi_sync = False
+
+    # --- before it dies ----------------------------------------------------------------------------------
+
+    def set_semi_sync(self, on):
+        """On both, each way, as their configuration would."""
+        self.has_semi_sync = on
+        for server in self.servers.values():
+            self._semi_sync_of(server)
+        for server in self.servers.values():
+            server.sql("SET GLOBAL rpl_semi_sync_master_enabled = %d" % on)
+
+    def _semi_sync_of(self, server):
+        server.sql("SET GLOBAL rpl_semi_sync_slave_enabled = %d; STOP SLAVE; START SLAVE"
+                   % self.has_semi_sync)
+
+    def write_row(self, node):
+        """A transaction of that server: a row that nobody else has."""
+        self.rows += 1
+        self.servers[node].sql("INSERT INTO game.t VALUES (%d)" % (100000 + self.rows))
+        return 100000 + self.rows
+
+    def write_errant(self, node, rows=3, conflict=False):
+        """Transactions that never reach the other one, which stops receiving."""
+        other = self.servers["db4" if node == "db3" else "db3"]
+        other.wait_applied(self.servers[node])
+        other.sql("STOP SLAVE")
+        written = [self.write_row(node) for _ in range(rows)]
+        if conflict:
+            self.servers[node].sql("UPDATE game.counter SET n = n + 1000 WHERE id = 1")
+        return written
+
+    def tables(self, node):
+        """What it has, by table."""
+        return {r["Table"]: r["Checksum"]
+                for r in self.servers[node].sql("CHECKSUM TABLE %s EXTENDED" % TABLES)}
+
+    # --- the command -------------------------------------------------------------------------------------
+
+    def emergency_argv(self, *args):
+        return ["failover", PAIR, "--emergency", *args, "--plan", self.plan_id("--emergency", *args), "--yes"]
+
+    def emergency(self, *args, limit=90.0):
+        return self.run(*self.emergency_argv(*args), limit=limit)
+
+    def rejoin(self, limit=90.0):
+        return self.run("rejoin", PAIR, "--yes", limit=limit)
+
+    def newest(self, kind):
+        return next(op for op in self.history() if op["kind"] == kind)
+
+    def errant_dir(self):
+        return os.path.join(self.dir, "state", "errant")
+
+    # --- afterwards --------------------------------------------------------------------------------------
+
+    def come_back(self, node):
+        """It starts by its configuration: read-only, and its replication stopped."""
+        server = self.servers[node]
+        server.start()
+        assert server.is_read_only() and not server.is_replicating()
+        if self.has_semi_sync:
+            server.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1")
+        return server
+
+    def replay(self, path, node):
+        """The saved transactions, with their GTIDs, on the active one."""
+        subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + self.servers[node].socket],
+                       stdin=open(path), check=True, timeout=60, env=dict(os.environ, **{MARK: self.procs.mark}))
+
+    def rebuild(self, node, source):
+        """A new server out of a dump of the other one, as mariadb-dump makes it for a replica."""
+        new, old = self.servers[node], self.servers[source]
+        env = dict(os.environ, **{MARK: self.procs.mark})
+        new.wipe()
+        new.start()
+        dump = os.path.join(self.dir, node + ".sql")
+        with open(dump, "w") as f:
+            subprocess.run(["mariadb-dump", "--no-defaults", "--user=root", "--socket=" + old.socket, "--gtid",
+                            "--single-transaction", "--master-data=1", "--flush-privileges", "--all-databases"],
+                           stdout=f, check=True, timeout=60, env=env)
+        with open(dump) as f:
+            subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + new.socket,
+                            "--init-command=SET SESSION sql_log_bin = 0"],
+                           stdin=f, check=True, timeout=60, env=env)
+        new.follow(old)
+        new.wait_applied(old)
+        new.sql("STOP SLAVE")

@@ -1,0 +1,314 @@
+"""The active server dies under the writer, hangs, is cut off or fills its disk: the standby takes over, and
+when the old one comes back nothing that was acknowledged is overwritten without a word. What only the old
+one has is listed, saved and held; replayed, or the server rebuilt, both have the same again."""
+import os
+import subprocess
+import time
+
+import pytest
+
+from conftest import soak
+from lib.emergency import EmergencyWorld
+from lib.proc import wait_for
+from lib.vantage import Vantage
+from lib.world import PAIR, on_memory
+
+FENCE = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/fenced"
+test -f "$(dirname "$0")/fence-fails" && { echo "the board does not answer"; exit 7; }
+exit 0
+"""
+
+
+def said(done):
+    """Without the lines that a screen has."""
+    return " ".join((done.out + done.err).split())
+
+
+@pytest.fixture(scope="module")
+def raised(module_procs, consul):
+    world = EmergencyWorld(module_procs, consul, hz=200)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(raised):
+    begin(raised)
+    yield raised
+    if raised.has_semi_sync and all(s.is_alive() for s in raised.servers.values()):
+        raised.set_semi_sync(False)
+
+
+def begin(world):
+    """A case that failed leaves servers that differ: then one of them is made anew."""
+    try:
+        world.reset()
+        assert world.tables("db3") == world.tables("db4")
+    except Exception as e:  # whatever it was, the next case is about something else
+        print("made anew after: %s" % e)
+        for server in world.servers.values():
+            server.kill()
+            server.start()
+        world.rebuild("db4", "db3")
+        world.reset()
+
+
+def wait_same(world):
+    """After a rejoin: one writable, both replicate, and both have the same."""
+    active = world.named()
+    other = "db4" if active == "db3" else "db3"
+    world.wait_replicating()
+    world.servers[other].wait_applied(world.servers[active])
+    assert world.writable() == [active]
+    assert world.tables("db3") == world.tables("db4")
+
+
+def check_held(world, done, old, new, written, before):
+    """A rejoin that found errant transactions: held, listed, saved, and neither server's data touched."""
+    assert done.code == 3, done
+    op = world.newest("rejoin")
+    assert op["result"] == "undone" and op["from"] == old and op["to"] == new, op
+    facts = op["facts"]
+    text = said(done)
+    assert facts["errant"] and os.path.dirname(facts["errant-file"]) == world.errant_dir(), facts
+    assert os.path.basename(facts["errant-file"]) == "%s-%s-%s.binlog" % (PAIR, old, op["id"])
+    assert text.count("errant ") >= min(len(written), 20), done
+    assert "man pointsman-runbook" in text, done
+    printed = open(facts["errant-file"][:-len("binlog")] + "sql", errors="replace").read()
+    for row in written:
+        assert "@1=%d\n" % row in printed, "row %d is not saved" % row
+    # Nobody lets it back: read-only, deaf, and the active does not listen to it.
+    assert world.servers[old].is_read_only() and not world.servers[old].is_replicating()
+    assert not world.servers[new].is_replicating()
+    assert (world.tables(old), world.tables(new)) == before
+    return facts["errant-file"][:-len("binlog")] + "sql"
+
+
+# --- refused -----------------------------------------------------------------------------------------------
+
+
+def test_an_active_that_lives_is_not_dead(world):
+    before = world.snapshot()
+    done = world.run("failover", PAIR, "--emergency", "--dry-run")
+    assert done.code == 3 and "db3 answers, and takes writes" in said(done), done
+    # Typing the standby's name, or another, is no way around it.
+    for node in ("db4", "db9"):
+        done = world.run("failover", PAIR, "--emergency", "--dead", node, "--dry-run")
+        assert done.code == 3, done
+    assert world.snapshot() == before and world.lock_session() is None
+    world.check_well("db3")
+
+
+# --- killed ------------------------------------------------------------------------------------------------
+
+
+def test_killed_under_the_writer_and_clean(world):
+    """Semi-synchronous: the standby has all that was acknowledged. The rows of the writer that the old one
+    alone has were never acknowledged; what the rejoin says of them is so."""
+    world.set_semi_sync(True)
+    writer = world.writer()
+    world.db3.kill()
+    # Nobody has confirmed it: there is no vantage.
+    done = world.run("failover", PAIR, "--emergency", "--dry-run")
+    assert done.code == 3 and "nobody has confirmed" in said(done), done
+    assert "--dead db3" in said(done), done
+    assert world.named() == "db3" and world.servers["db4"].is_read_only()
+    done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    assert world.named() == "db4" and world.writable() == ["db4"]
+    assert not world.db4.is_replicating()
+    assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "0"
+    writer.wait_rows(100)
+    world.come_back("db3")
+    done = world.rejoin()
+    if done.code == 3:
+        # The commit in flight.
+        world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+        done = world.rejoin()
+    assert done.code == 0, done
+    assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1"
+    writer.wait_rows(50)
+    writer.stop()
+    wait_same(world)
+    status, report = writer.check(world.db4, world.db3)
+    assert report["lost"] == 0 and report["equal"], report
+    world.check_never_both()
+
+
+# --- errant transactions -----------------------------------------------------------------------------------
+
+
+def die_with_errant(world, conflict=False):
+    """db3 dies with transactions that db4 never got; db4 goes on, with newer ones."""
+    written = world.write_errant("db3", conflict=conflict)
+    world.db3.kill()
+    done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    world.write_row("db4")
+    world.db4.sql("UPDATE game.counter SET n = n + 1 WHERE id = 1")
+    world.come_back("db3")
+    return written, (world.tables("db3"), world.tables("db4"))
+
+
+def test_errant_transactions_are_held_and_replayed(world):
+    written, before = die_with_errant(world)
+    saved = check_held(world, world.rejoin(), "db3", "db4", written, before)
+    # Again it is the same, and what was saved before is still there.
+    check_held(world, world.rejoin(), "db3", "db4", written, before)
+    world.replay(saved, "db4")
+    done = world.rejoin()
+    assert done.code == 0, done
+    wait_same(world)
+    for row in written:
+        assert world.db4.value("SELECT COUNT(*) FROM game.t WHERE id = %d" % row) == "1"
+    world.check_well("db4")
+
+
+def test_a_conflict_overwrites_nothing(world):
+    """Both have changed one row. By itself replication would have set back the newer one, without an error."""
+    world.db3.sql("UPDATE game.counter SET n = 0 WHERE id = 1")
+    written, before = die_with_errant(world, conflict=True)
+    check_held(world, world.rejoin(), "db3", "db4", written, before)
+    assert world.db4.value("SELECT n FROM game.counter") == "1"
+    assert world.db3.value("SELECT n FROM game.counter") == "1000"
+    # A person decides for the active one's: the old one is made anew.
+    world.rebuild("db3", "db4")
+    done = world.rejoin()
+    assert done.code == 0, done
+    wait_same(world)
+    assert world.db3.value("SELECT n FROM game.counter") == "1"
+
+
+def test_rounds(world):
+    """To and fro under the writer, which loses its connections and writes on: every row that it was told is
+    saved is there in the end, by the standby's having received it or by the replay of what was saved."""
+    writer = world.writer(rate=300)
+    lost, held, clean, errant = 0, 0, 0, 0
+    began = time.monotonic()
+    for i in range(soak(30, 1)):
+        old, new = world.named(), world.other()
+        kind = ("killed", "killed, stalled", "frozen")[i % 3]
+        writer.wait_rows(100)
+        if kind == "killed, stalled":
+            world.servers[new].sql("STOP SLAVE")
+            writer.wait_rows(20)
+        if kind == "frozen":
+            world.servers[old].freeze()
+        else:
+            world.servers[old].kill()
+        done = world.emergency("--dead", old)
+        assert done.code == 0, done
+        writer.wait_rows(100)
+        if kind == "frozen":
+            world.servers[old].thaw()
+        else:
+            world.come_back(old)
+        newer = world.servers[new].value("SELECT MAX(id) FROM game.t")
+        done = world.rejoin()
+        if done.code == 3:
+            held += 1
+            facts = world.newest("rejoin")["facts"]
+            saved = facts["errant-file"][:-len("binlog")] + "sql"
+            errant += open(saved, errors="replace").read().count("### INSERT INTO")
+            world.replay(saved, new)
+            done = world.rejoin()
+        else:
+            clean += 1
+        assert done.code == 0, done
+        assert world.servers[new].value("SELECT MAX(id) FROM game.t") == newer
+        wait_same(world)
+        print("%2d %-16s %s ==> %s, %d held so far" % (i + 1, kind, old, new, held), flush=True)
+    writer.stop()
+    active = world.named()
+    status, report = writer.check(world.servers[active], world.servers["db4" if active == "db3" else "db3"])
+    lost = report["lost"]
+    print("%d rounds in %.0f s: %d held with %d rows saved and replayed, %d clean; %d acknowledged, %d lost, "
+          "%d twice" % (held + clean, time.monotonic() - began, held, errant, clean, report["acknowledged"], lost,
+                        report["duplicated"]))
+    assert lost == 0 and report["equal"], report
+
+
+# --- frozen ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vantage(world):
+    one = Vantage(world.procs, world.consul.url, world.root, name="vantage", pairs={PAIR: {
+        "kind": "mysql", "nodes": ["db3", "db4"], "port": world.port, "credentials": world.credentials}}).start()
+    one.wait_known()
+    yield one
+    one.judge()
+    world.api.delete_tree(world.root + "agents/vantage")
+
+
+def test_frozen_then_thawed(world, vantage):
+    client = world.db3.open_client("game", env=dict(os.environ, MYSQL_PWD="gamepw"))
+    client.stdin.write(b"SELECT 1;\n")
+    client.stdin.flush()
+    wait_for("the client", lambda: world.db3.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "1", 5)
+    world.db3.freeze()
+    vantage.wait_check(PAIR + "/db3", "failing", 20)
+    done = world.emergency()
+    if done.code == 3:  # one vantage alone confirms nothing
+        done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    assert world.named() == "db4"
+    world.db3.thaw()
+    began = time.monotonic()
+    # Found at once, by whoever looks and by the vantages.
+    wait_for("two writers", lambda: vantage.pair(PAIR)["trouble"] == "two-writers", 15, 0.02)
+    found = time.monotonic() - began
+    pairs, status = world.run("pairs"), world.run("status")
+    for seen in (pairs, status):
+        assert seen.code == 1 and "both take writes" in seen.out, seen
+    print("thawed, and named after %.2f s" % found)
+    assert found < 5
+    # Its clients are still there, and write: nobody else has that.
+    client.stdin.write(b"INSERT INTO game.t VALUES (777001);\n")
+    client.stdin.flush()
+    wait_for("the row", lambda: world.db3.value("SELECT COUNT(*) FROM game.t WHERE id = 777001") == "1", 5)
+    tables = world.tables("db4")
+    done = world.rejoin()
+    check_held(world, done, "db3", "db4", [777001], (world.tables("db3"), tables))
+    assert world.db3.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "0", "it was not ended"
+    assert client.wait(5) is not None
+    world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+    assert world.rejoin().code == 0
+    wait_same(world)
+    wait_for("fine", lambda: vantage.pair(PAIR)["trouble"] == "fine", 15, 0.05)
+
+
+# --- fence-command -----------------------------------------------------------------------------------------
+
+
+def test_fence_command(world):
+    fence = os.path.join(world.dir, "fence")
+    with open(fence, "w") as f:
+        f.write(FENCE)
+    os.chmod(fence, 0o755)
+    world.configure('fence-command = {"%s", "{node}", "{address}"}' % fence)
+    try:
+        world.db3.kill()
+        with open(os.path.join(world.dir, "fence-fails"), "w"):
+            pass
+        before = (world.named(), world.api.index(world.root + "names/" + PAIR), world.db4.is_read_only(),
+                  world.db4.replica().get("Slave_SQL_Running"))
+        done = world.emergency("--dead", "db3")
+        assert done.code in (3, 5) and "the board does not answer" in said(done), done
+        assert before == (world.named(), world.api.index(world.root + "names/" + PAIR),
+                          world.db4.is_read_only(), world.db4.replica().get("Slave_SQL_Running"))
+        assert world.lock_session() is None and world.newest("emergency")["result"] == "undone"
+        os.unlink(os.path.join(world.dir, "fence-fails"))
+        done = world.emergency("--dead", "db3")
+        assert done.code == 0, done
+        called = open(os.path.join(world.dir, "fenced")).read().splitlines()
+        assert called == ["db3 " + world.db3.address] * 2
+        assert world.named() == "db4" and world.writable() == ["db4"]
+        world.come_back("db3")
+        assert world.rejoin().code == 0
+        wait_same(world)
+    finally:
+        world.configure()
