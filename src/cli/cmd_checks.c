@@ -8,7 +8,7 @@
 #include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/check_rows.h"
-#include "cli/health_view.h"
+#include "operate/health_view.h"
 #include "cli/local.h"
 #include "cli/output.h"
 #include "cli/report.h"

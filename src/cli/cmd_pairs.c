@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
-#include "cli/health_view.h"
+#include "operate/health_view.h"
 #include "cli/local.h"
 #include "cli/output.h"
 #include "cli/proposals.h"

@@ -15,7 +15,7 @@
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
-#include "cli/health_view.h"
+#include "operate/health_view.h"
 #include "cli/output.h"
 #include "cli/pair_report.h"
 #include "cli/report.h"

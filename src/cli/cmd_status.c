@@ -18,7 +18,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "operate/fleet.h"
-#include "cli/health_view.h"
+#include "operate/health_view.h"
 #include "operate/interrupt.h"
 #include "cli/local.h"
 #include "cli/output.h"

@@ -299,8 +299,8 @@ steps_to_json(const struct op *op)
 		    json_pack("{s:s, s:o, s:o, s:I, s:o, s:b}", "name", op->steps[i]->name, "title",
 			json_text(str_text(&title)), "expect_ms", json_number(op->expect_ms[i]),
 			"limit_ms", (json_int_t)op->steps[i]->limit_ms, "undo",
-			json_text(strcmp(str_text(&undo), "-") != 0 ? str_text(&undo) : NULL),
-			"no_return", (op->steps[i]->flags & STEP_NO_RETURN) != 0));
+			json_text(str_text(&undo)), "no_return",
+			(op->steps[i]->flags & STEP_NO_RETURN) != 0));
 		str_clear(&title);
 		str_clear(&undo);
 	}

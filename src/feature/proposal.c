@@ -64,7 +64,7 @@ proposal_of_tool(const struct proposal_claim *c)
 	    "promoted", (int)c->is_promoted, "since", json_time(clock_wall_s()), "what",
 	    json_text(c->why), "class",
 	    v->sighted > 0 ? json_string(check_class_name(v->class)) : json_null(), "by",
-	    json_text(c->by), "confirmed", (int)v->is_confirmed, "verdict",
+	    json_text(c->by), "confirmed", v->is_down && v->is_confirmed, "verdict",
 	    json_text(v->sighted > 0 ? v->text : "no vantage looks"), "standby_state",
 	    "active_last", "seen", "executed", "lost", lost_json(c), "command", command,
 	    "proposed_by", json_text(c->by), "id", id);

@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "operate/client.h"
 #include "operate/gather_impl.h"
+#include "operate/health_view.h"
 #include "feature/pair_role.h"
+#include "feature/proposal.h"
 #include "feature/store_disk.h"
 #include "io/endpoint.h"
 
@@ -149,11 +151,35 @@ add_kv(const struct gather *g, struct preflight_facts *f)
 	add_agents(g, f);
 }
 
-/* What the vantages propose says who sees the active dead, and what would be lost. */
+/*
+ * What the vantages see at this moment. Not what their proposal says: it is of when it was written, and
+ * may be another tool's, made while all of them see the active well.
+ */
 static int
-add_proposal(const struct gather *g, struct preflight_facts *f, struct err *e)
+add_verdict(const struct gather *g, struct preflight_facts *f, struct err *e)
 {
-	char *tail = mem_printf("proposals/%s", f->pair),
+	struct health_board *board = health_view_load(g->client, e);
+	struct verdict v;
+	char *check;
+
+	if (board == NULL)
+		return e->code != ERR_CANCELED ? 0 : -1;
+	check = mem_printf("%s/%s", f->pair, f->servers[f->active].node);
+	health_board_verdict(board, check, NULL, NULL, &v);
+	f->is_dead_confirmed = v.is_down && v.is_confirmed;
+	if (v.sighted > 0)
+		snprintf(f->dead_by, sizeof(f->dead_by), "%s%s",
+		    v.state == STATE_PASSING ? "it is well, say " : "", v.text);
+	free(check);
+	health_board_free(board);
+	return 0;
+}
+
+/* What would be lost, as it was when the failover was proposed. */
+static int
+add_loss(const struct gather *g, struct preflight_facts *f, struct err *e)
+{
+	char *tail = mem_printf("%s%s", PROPOSALS_PREFIX, f->pair),
 	     *key = config_key(g->client->config, tail);
 	struct kv_list list = { 0 };
 	int rc = kv_wait_get(&g->client->wait, key, &list, NULL, e);
@@ -162,19 +188,20 @@ add_proposal(const struct gather *g, struct preflight_facts *f, struct err *e)
 	if (rc == 0 && list.count > 0)
 		j = json_parse(
 		    list.entries[0].value, list.entries[0].value_len, "a proposal", NULL);
-	if (strcmp(json_get_string(j, "active", ""), f->servers[f->active].node) == 0) {
-		const char *lost = json_get_string(json_object_get(j, "lost"), "text", "");
-
-		f->is_dead_confirmed = json_get_bool(j, "confirmed", false);
-		str_copy_printable(
-		    f->dead_by, sizeof(f->dead_by), json_get_string(j, "verdict", ""));
-		str_copy_printable(f->lost, sizeof(f->lost), lost);
-	}
+	if (strcmp(json_get_string(j, "active", ""), f->servers[f->active].node) == 0)
+		str_copy_printable(f->lost, sizeof(f->lost),
+		    json_get_string(json_object_get(j, "lost"), "text", ""));
 	json_decref(j);
 	kv_list_clear(&list);
 	free(key);
 	free(tail);
 	return rc == 0 || e->code != ERR_CANCELED ? 0 : -1;
+}
+
+static int
+add_proposal(const struct gather *g, struct preflight_facts *f, struct err *e)
+{
+	return add_verdict(g, f, e) == 0 ? add_loss(g, f, e) : -1;
 }
 
 int

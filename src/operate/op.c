@@ -265,12 +265,15 @@ int
 op_take_over(struct op *op, const char *by, struct err *e)
 {
 	struct journal *again;
+	int64_t gone_ms;
 	uint64_t index;
 
 	if (wait_for_lock(op, by, e) != 0)
 		return -1;
 	outlive_interrupts(op);
-	op->began_us = clock_mono_us();
+	/* Times stay those since it began, by the wall clock: all that two processes have in common. */
+	gone_ms = clock_wall_ms() - op->journal->at_wall_ms;
+	op->began_us = clock_mono_us() - (gone_ms > 0 ? gone_ms : 0) * 1000;
 	/* It may have gone on while we waited. */
 	if ((again = op_journal_read(op->client, op->journal->id, &index, e)) == NULL)
 		return -1;

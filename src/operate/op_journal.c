@@ -20,6 +20,7 @@
 
 #define LOOK_PAUSE_MS 100
 #define LOOK_LIMIT_MS 500 /* of one look, so that several fit */
+#define LOOK_LEAST_MS 100 /* and one, at the end of the limit */
 
 static char *
 key_of(struct client *client, const char *id)
@@ -87,17 +88,20 @@ static int
 find_out(struct op *op, const char *key, int64_t end_ms, uint64_t *index, struct err *e)
 {
 	struct err why = *e;
-	int64_t limit_ms = op->client->wait.limit_ms;
+	int64_t limit_ms = op->client->wait.limit_ms, left_ms;
 	int rc;
 
 	do {
-		op->client->wait.limit_ms = LOOK_LIMIT_MS;
+		left_ms = end_ms - clock_mono_ms();
+		op->client->wait.limit_ms = left_ms < LOOK_LEAST_MS   ? LOOK_LEAST_MS
+					    : left_ms > LOOK_LIMIT_MS ? LOOK_LIMIT_MS
+								      : left_ms;
 		rc = is_ours(op, key, index, e);
 		op->client->wait.limit_ms = limit_ms;
 		if (rc == 1)
 			return 0;
 		if (rc == 0)
-			return err_set(e, ERR_CONFLICT, "not written: %.200s", why.text);
+			return err_set(e, ERR_UNREACHABLE, "not written: %.200s", why.text);
 		op_pause(op, LOOK_PAUSE_MS);
 	} while (clock_mono_ms() < end_ms);
 	return err_set(e, ERR_UNKNOWN, "%s", why.text);

@@ -95,7 +95,8 @@ set_state(struct op *op, size_t i, enum step_state state)
 	if (state == STEP_BEGUN)
 		s->at_ms = op_now_ms(op);
 	else if (state == STEP_DONE || state == STEP_FAILED)
-		s->took_ms = isnan(s->at_ms) ? 0 : op_now_ms(op) - s->at_ms;
+		/* A wall clock that was set back between two processes must not make it negative. */
+		s->took_ms = isnan(s->at_ms) ? 0 : fmax(op_now_ms(op) - s->at_ms, 0);
 	s->state = state;
 }
 
@@ -288,20 +289,22 @@ undo_one(struct op *op, size_t i, struct err *first)
 	}
 }
 
-/*
- * All that has begun, last first; what fails does not keep the others from it. But what refuses writes
- * comes before everything: with the name still leading to the other one it can do no harm, and taking the
- * flip back may have to wait for Consul.
- */
+/* What refuses writes: with the name leading wherever it may, taking that back does no harm. */
+static void
+undo_blocking(struct op *op, struct err *first)
+{
+	for (size_t i = op->step_count; i-- > 0;) {
+		if (is_blocked(op) && op_flag(op, i, STEP_BLOCKS))
+			undo_one(op, i, first);
+	}
+}
+
+/* All that has begun, last first; what fails does not keep the others from it. */
 static int
 undo_all(struct op *op, struct err *e)
 {
 	struct err first = { .code = ERR_NONE };
 
-	for (size_t i = op->step_count; i-- > 0;) {
-		if (is_blocked(op) && op_flag(op, i, STEP_BLOCKS))
-			undo_one(op, i, &first);
-	}
 	for (size_t i = op->step_count; i-- > 0;)
 		undo_one(op, i, &first);
 	if (first.code == ERR_NONE)
@@ -310,21 +313,38 @@ undo_all(struct op *op, struct err *e)
 	return -1;
 }
 
+/*
+ * Once. The entry that says so comes first, and comes to Consul before the name is looked at: from then
+ * on a flip whose answer was lost cannot happen any more (see above). But writers do not wait for it.
+ */
+static int
+undo_once(struct op *op, bool *is_told, struct err *e)
+{
+	struct err own = { .code = ERR_NONE };
+
+	if (!*is_told)
+		*is_told = op_journal_write(op, NULL,
+			       is_blocked(op) ? TELL_LIMIT_MS : JOURNAL_LIMIT_MS, NULL, e) == 0;
+	if (op->is_taken_over)
+		return -1;
+	undo_blocking(op, &own);
+	if (!*is_told || undo_all(op, e) != 0)
+		return -1;
+	op->journal->result = OP_UNDONE;
+	if (op_journal_write(op, NULL, JOURNAL_LIMIT_MS, NULL, e) == 0)
+		return 0;
+	op->journal->result = OP_RUNNING;
+	return -1;
+}
+
 /* Until all is undone and written down, for PATIENCE_MS. */
 static int
 undo_patiently(struct op *op, struct err *e)
 {
 	int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
-	int rc;
+	bool is_told = false;
 
-	/* Tells everybody, and fences a flip that is still under way: see above. */
-	rc = op_journal_write(op, NULL, is_blocked(op) ? TELL_LIMIT_MS : JOURNAL_LIMIT_MS, NULL, e);
-	if (rc != 0 && e->code == ERR_CONFLICT && (!is_blocked(op) || op->is_taken_over))
-		return -1;
-	while ((rc = undo_all(op, e)) != 0 ||
-	       (op->journal->result = OP_UNDONE,
-		   rc = op_journal_write(op, NULL, JOURNAL_LIMIT_MS, NULL, e)) != 0) {
-		op->journal->result = OP_RUNNING;
+	while (undo_once(op, &is_told, e) != 0) {
 		if (clock_mono_ms() > end_ms || e->code == ERR_CONFLICT)
 			return -1;
 		op_say(op, "not undone yet, trying again: %s", e->text);

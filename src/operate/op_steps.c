@@ -58,6 +58,17 @@ changed_by_others(const struct op *op, const char *value, struct err *e)
 	    str_printable(shown, sizeof(shown), value, strlen(value)));
 }
 
+/* The next entry has it: by it `history` tells our flip from what somebody wrote behind it. */
+static void
+know_flip(struct op *op, uint64_t index)
+{
+	char text[24];
+
+	op->flip_index = index;
+	snprintf(text, sizeof(text), "%" PRIu64, index);
+	journal_note(op->journal, "flip-index", text);
+}
+
 /* Value and index of now, both checked against what we know. */
 int
 op_flip_check(struct op *op, struct err *e)
@@ -72,7 +83,7 @@ op_flip_check(struct op *op, struct err *e)
 	if (read_name(op, &value, &index, e) != 0)
 		return -1;
 	if (strcmp(value, op->journal->to) == 0) {
-		op->flip_index = index;
+		know_flip(op, index);
 		rc = 1;
 	} else if (strcmp(value, op_fact(op, "old-value")) == 0) {
 		op->name_index = index;
@@ -104,8 +115,10 @@ op_flip(struct op *op, struct err *e)
 	struct journal_step *s = &op->journal->steps[op->current];
 
 	s->state = STEP_DONE;
-	if (write_name(op, op->journal->to, op->name_index, &op->flip_index, e) == 0)
+	if (write_name(op, op->journal->to, op->name_index, &op->flip_index, e) == 0) {
+		know_flip(op, op->flip_index);
 		return 0;
+	}
 	s->state = STEP_BEGUN;
 	return -1;
 }

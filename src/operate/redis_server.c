@@ -355,8 +355,7 @@ redis_server_replicate(
     struct redis_server *s, const struct endpoint *of, int64_t limit_ms, struct err *e)
 {
 	char host[ENDPOINT_TEXT_SIZE] = "NO", port[8] = "ONE";
-	/* The name that all versions know: REPLICAOF came with 5.0. */
-	const char *const argv[] = { "SLAVEOF", host, port, NULL };
+	const char *const argv[] = { "REPLICAOF", host, port, NULL };
 
 	if (of != NULL)
 		host_and_port(of, host, port);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -30,8 +31,11 @@
 #include "operate/redis_tail.h"
 
 #define TAIL_SHOWN 20
-#define TAIL_END "tail-end" /* how far the old master was when its last writes were read */
-#define ERRANT "errant"     /* how many they are: "0", "12" */
+#define PAUSE_MS "5000"
+#define PAUSED_MS 4000 /* its writers surely still wait */
+#define TAIL_END \
+	"tail-end"      /* how far the old master was when it was fenced, its last writes read */
+#define ERRANT "errant" /* how many they are: "0", "12" */
 #define ERRANT_FILE "errant-file"
 
 static int
@@ -78,6 +82,7 @@ keep_tail(struct op *op, const struct str *tail, struct err *e)
 	    "%s/%s-%s-%s.resp", dir, op->journal->pair, op->journal->from, op->journal->id);
 	int rc = 0;
 
+	mkdir(op->client->config->agent.state_dir, 0700); /* where no agent runs */
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		rc = err_errno(e, "cannot make %s", dir);
 	if (rc == 0 && (rc = file_replace(path, str_text(tail), tail->len, 0600, e)) == 0)
@@ -105,8 +110,6 @@ read_tail(struct op *op, const struct redis_info *from, int64_t bytes, struct er
 	if (rc == 0 && count > 0)
 		rc = keep_tail(op, &tail, e);
 	if (rc == 0) {
-		snprintf(number, sizeof(number), "%" PRId64, redis_info_offset(from));
-		journal_note(op->journal, TAIL_END, number);
 		snprintf(number, sizeof(number), "%" PRId64, count);
 		journal_note(op->journal, ERRANT, number);
 	}
@@ -114,8 +117,8 @@ read_tail(struct op *op, const struct redis_info *from, int64_t bytes, struct er
 	return rc;
 }
 
-/* A replica of nobody does not send them any more, so they are read before it is one. */
-static void
+/* A replica of nobody does not send them any more, so they are read before it is one. 1: they were. */
+static int
 save_tail(struct op *op)
 {
 	enum redis_history history;
@@ -123,24 +126,47 @@ save_tail(struct op *op)
 	int64_t bytes;
 	struct err e;
 
-	if (compare(op, &history, &bytes, &from, &e) == 0 && history == REDIS_HISTORY_AHEAD &&
-	    read_tail(op, &from, bytes, &e) != 0)
-		op_say(op, "%s has writes of its own, and cannot tell which: %s", op->journal->from,
-		    e.text);
+	if (compare(op, &history, &bytes, &from, &e) != 0 || history != REDIS_HISTORY_AHEAD)
+		return 0;
+	if (read_tail(op, &from, bytes, &e) == 0)
+		return 1;
+	op_say(
+	    op, "%s has writes of its own, and cannot tell which: %s", op->journal->from, e.text);
+	return 0;
+}
+
+/* Between the reading and the fence there were only pings: as a replica we got some ourselves. */
+static int
+note_end(struct op *op, struct err *e)
+{
+	struct redis_info from;
+	char number[24];
+
+	if (redis_server_look(redis_pair_of(op)->from, redis_pair_ask_ms(op), &from, e) != 0)
+		return -1;
+	snprintf(number, sizeof(number), "%" PRId64, redis_info_offset(&from));
+	journal_note(op->journal, TAIL_END, number);
+	return 0;
 }
 
 /* Also at its next start, if it can write that down. */
 static int
 fence(struct op *op, struct err *e)
 {
-	static const char *const pause[] = { "CLIENT", "PAUSE", "5000", "WRITE", NULL };
+	static const char *const pause[] = { "CLIENT", "PAUSE", PAUSE_MS, "WRITE", NULL };
 	static const char *const rewrite[] = { "CONFIG", "REWRITE", NULL };
 	struct redis_server *from = redis_pair_of(op)->from;
+	int64_t paused_ms = clock_mono_ms();
+	bool is_saved = false;
 	struct err own;
 
 	if (redis_server_ask(from, redis_pair_ask_ms(op), pause, &own) == 0)
-		save_tail(op);
-	if (redis_keep_out(op, from, e) != 0 || redis_release(op, from, e) != 0)
+		is_saved = save_tail(op);
+	if (redis_keep_out(op, from, e) != 0)
+		return -1;
+	if (is_saved && clock_mono_ms() - paused_ms < PAUSED_MS && note_end(op, e) != 0)
+		return -1;
+	if (redis_release(op, from, e) != 0)
 		return -1;
 	if (redis_server_ask(from, redis_pair_ask_ms(op), rewrite, &own) != 0)
 		op_note(op, "not at its next start: %.150s", own.text);
@@ -149,7 +175,7 @@ fence(struct op *op, struct err *e)
 
 /* --- nothing would be lost ------------------------------------------------------------------------ */
 
-/* Those bytes were read to their end, and what it had then it has now. */
+/* All of them were read, and what it had then it has now. */
 static bool
 is_tail_known(const struct op *op, const struct redis_info *from)
 {

@@ -33,6 +33,9 @@ sql_pair_ask_ms(const struct op *op)
 {
 	int64_t left = op_left_ms(op);
 
+	/* A last look that gets no time says nothing but that, and costs the connection. */
+	if (left < SQL_ASK_LEAST_MS)
+		return SQL_ASK_LEAST_MS;
 	return left < SQL_ASK_MS ? left : SQL_ASK_MS;
 }
 

@@ -21,6 +21,8 @@ struct sql_pair {
 /* The fact of the journal that says what from wrote itself until it was fenced. */
 #define SQL_WRITTEN "written"
 
+#define SQL_ASK_LEAST_MS 100
+
 struct sql_pair *sql_pair_of(const struct op *op);
 
 /* op_table's: connects to both and takes their locks. Behind the point of no return from may be dead. */
@@ -31,7 +33,7 @@ void sql_pair_close(struct op *op);
 
 /* Connected and locked again, after a lost connection: for undoing, and behind the point of no return. */
 int sql_pair_again(struct op *op, struct sql_server *s, struct err *e);
-/* What a question may take: SQL_ASK_MS, or what is left of the step. */
+/* What a question may take: SQL_ASK_MS, or what is left of the step, but SQL_ASK_LEAST_MS. */
 int64_t sql_pair_ask_ms(const struct op *op);
 
 /* --- steps; each as op.h wants it ------------------------------------------------------------------- */

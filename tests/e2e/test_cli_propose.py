@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lib.cli import Desk, check_width
+from lib.proc import free_port
 
 PAIRS = """
 pair "maindb" { kind = redis nodes = {"db3", "db4"} }
@@ -83,16 +84,44 @@ def test_a_dead_active_by_the_vantages(desk):
     assert proposal(desk) is None
     if desk.is_file:
         return
-    session = desk.api.json("PUT", "/v1/session/create", {"TTL": "600s"})["ID"]
-    for vantage in ("web-1", "web-2"):
-        document = json.dumps({
-            "state": "failing", "level": "critical", "class": "refused", "type": "redis",
-            "since": "2026-11-23T03:00:00Z", "output": "nobody listens", "target": "10.0.4.13:6379"})
-        assert desk.api.json("PUT", "/v1/kv/%shealth/maindb/db3/%s?acquire=%s" % (
-            desk.root, vantage, session), document) is True
+    say(desk, "failing", "critical", "refused")
     done = propose(desk)
     assert done.code == 0 and "pointsman failover maindb --emergency" in done.out, done
     assert proposal(desk)["verdict"].startswith("2 of 2")
+
+
+def say(desk, state, level, klass):
+    """Two live vantages say that of db3."""
+    session = desk.api.json("PUT", "/v1/session/create", {"TTL": "600s"})["ID"]
+    for vantage in ("web-1", "web-2"):
+        document = json.dumps({
+            "state": state, "level": level, "class": klass, "type": "redis",
+            "since": "2026-11-23T03:00:00Z", "output": "so", "target": "10.0.4.13:6379"})
+        desk.api.delete("%shealth/maindb/db3/%s" % (desk.root, vantage))
+        assert desk.api.json("PUT", "/v1/kv/%shealth/maindb/db3/%s?acquire=%s" % (
+            desk.root, vantage, session), document) is True
+
+
+def test_an_emergency_does_not_believe_a_proposal(procs, consul):
+    """That an active is dead is said by the vantages of now, not by what stands below proposals/. Fails
+    when a tool's word, or three vantages that see it well, are taken for a confirmed death."""
+    desk = Desk(procs.dir, consul.api, consul.url).seed(
+        {"maindb": "db3"}, {"db3": "127.0.0.1", "db4": "127.0.0.2"})
+    desk.write_config('pair "maindb" { kind = mysql nodes = {"db3", "db4"} port = %d\n'
+                      'credentials = "/nowhere" }\n' % free_port())
+
+    def dead():
+        done = desk.run("failover", "maindb", "--emergency", "--dry-run", "-o", "json")
+        assert done.code == 3, done
+        return {f["name"]: f for f in done.json["preflight"]}["dead"]
+
+    desk.put("proposals/maindb", json.dumps({
+        "origin": "tool", "active": "db3", "standby": "db4", "confirmed": True, "verdict": "gone"}))
+    assert not dead()["ok"] and "nobody has confirmed that db3 is dead" in dead()["fact"]
+    say(desk, "passing", "ok", "ok")
+    assert not dead()["ok"] and "it is well, say 2 of 2" in dead()["fact"], dead()
+    say(desk, "failing", "critical", "refused")
+    assert dead()["ok"] and "2 of 2" in dead()["fact"], dead()
 
 
 def test_withdraw(desk):

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from conftest import soak
+
 from lib import mariadb, mysql9
 from lib.daemon import program
 from lib.proc import MARK, Procs, wait_for
@@ -166,7 +168,8 @@ def sums(server):
 KINDS = {"mariadb": ("mariadb", []), "mariadb-one-domain": ("mariadb", ["--gtid-domain-id=0"]), "mysql": ("mysql", [])}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+# The suite sees what an operator sees; every set-up and every fault are the long form's.
+@pytest.fixture(scope="module", params=soak(list(KINDS), ["mariadb", "mysql"]))
 def started(request, module_procs):
     name, options = KINDS[request.param]
     procs = Procs(os.path.join(module_procs.dir, request.param))
@@ -275,6 +278,7 @@ def test_refusals_say_why_and_leave_nothing(kind):
     assert kind.files() == []
 
 
+@pytest.mark.soak
 def test_limit_and_cancel_hold_when_the_server_is_stopped(kind):
     kind.write_row()
     states = kind.states()
@@ -292,6 +296,7 @@ def test_limit_and_cancel_hold_when_the_server_is_stopped(kind):
     assert kind.probe(states=states)["total"] == 1
 
 
+@pytest.mark.soak
 def test_without_the_tool_the_log_is_saved(kind, tmp_path):
     kind.write_row()
     r = kind.probe(path=str(tmp_path))
@@ -314,6 +319,7 @@ def child_of(probe):
         "/proc/%d/task/%d/children" % (probe.pid, probe.pid)).read().split(), 10, 0.02)[0]
 
 
+@pytest.mark.soak
 def test_the_child_dies_with_its_parent(kind):
     kind.write_row()
     states = kind.states()
@@ -331,6 +337,7 @@ def test_the_child_dies_with_its_parent(kind):
     wait_for("the child gone", lambda: not is_running(seen[0]), 5)
 
 
+@pytest.mark.soak
 def test_a_child_that_crashes_is_an_error(kind):
     kind.write_row()
     states = kind.states()
@@ -343,6 +350,7 @@ def test_a_child_that_crashes_is_an_error(kind):
     assert kind.files() == []
 
 
+@pytest.mark.soak
 def test_a_disk_that_is_full(kind):
     kind.old.sql("INSERT INTO shop.orders (id, text) VALUES (60, REPEAT('x', 2000000))")
 
@@ -364,6 +372,7 @@ def test_a_disk_that_is_full(kind):
     assert kind.files() == ["all.binlog", "all.sql", "log-only.binlog"]
 
 
+@pytest.mark.soak
 def test_statements_of_an_administrator(kind):
     """FLUSH on a read-only standby is the classic: it is told as what it is."""
     kind.old.set_read_only(True)
@@ -376,6 +385,7 @@ def test_statements_of_an_administrator(kind):
     assert kind.probe()["errant"] == ""
 
 
+@pytest.mark.soak
 def test_statement_format(kind):
     kind.old.sql("SET SESSION binlog_format = 'STATEMENT'; INSERT INTO shop.stock VALUES (41, 1), (42, 2);"
                  "SET @x = 5; INSERT INTO shop.stock VALUES (43, @x)")
@@ -386,6 +396,7 @@ def test_statement_format(kind):
     assert kind.active.value("SELECT SUM(pieces) FROM shop.stock WHERE id BETWEEN 41 AND 43") == "8"
 
 
+@pytest.mark.soak
 def test_mysql_tags_compression_and_json(procs):
     k = Kind("mysql", procs).start()
     k.old.sql("SET gtid_next = 'AUTOMATIC:night_shift'; INSERT INTO shop.stock VALUES (7, 7)")
@@ -409,6 +420,7 @@ def test_mysql_tags_compression_and_json(procs):
     assert k.probe(name="second")["total"] == 1
 
 
+@pytest.mark.soak
 def test_mariadb_compression_and_large_rows(procs):
     k = Kind("mariadb", procs, ["--log-bin-compress", "--max-allowed-packet=256M"]).start()
     k.old.sql("USE shop; INSERT INTO shop.orders (id, text) SELECT 1000 + seq, REPEAT('x', 20000) FROM seq_1_to_2000")
@@ -423,6 +435,7 @@ def test_mariadb_compression_and_large_rows(procs):
     assert k.active.value("SELECT LENGTH(text) FROM shop.orders WHERE id = 5000") == "20000000"
 
 
+@pytest.mark.soak
 def test_mariadb_over_tls(procs):
     base = os.path.join(procs.dir, "tls")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=db",

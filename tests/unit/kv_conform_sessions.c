@@ -18,6 +18,7 @@
 
 #define LOCK_DELAY_MS 2000
 #define RENEW_MS 3000
+#define LATE_MS 10000 /* the store, or we in seeing it, on a busy machine */
 #define UNKNOWN_SESSION "00000000-1111-2222-3333-444444444444"
 
 void
@@ -274,7 +275,7 @@ conform_sessions_expire(void **state)
 {
 	struct probe *p = *state;
 	struct expiry *x = expiry_of(p);
-	int64_t end = x->began_ms + 2 * PROBE_TTL_MS + 3000;
+	int64_t latest_ms = 2 * PROBE_TTL_MS + LATE_MS, end = x->began_ms + latest_ms + 1000;
 	struct err e = { 0 };
 
 	while ((x->released_ms == 0 || x->deleted_ms == 0) && clock_mono_ms() < end)
@@ -282,8 +283,8 @@ conform_sessions_expire(void **state)
 	print_message("[          ] %s: a TTL of 10 s ended after %.1f s and %.1f s\n",
 	    kv_address(p->kv), (double)(x->released_ms - x->began_ms) / 1000,
 	    (double)(x->deleted_ms - x->began_ms) / 1000);
-	assert_in_range(x->released_ms - x->began_ms, PROBE_TTL_MS - 100, 2 * PROBE_TTL_MS + 2000);
-	assert_in_range(x->deleted_ms - x->began_ms, PROBE_TTL_MS - 100, 2 * PROBE_TTL_MS + 2000);
+	assert_in_range(x->released_ms - x->began_ms, PROBE_TTL_MS - 100, latest_ms);
+	assert_in_range(x->deleted_ms - x->began_ms, PROBE_TTL_MS - 100, latest_ms);
 	assert_int_equal(kv_wait_session_renew(&p->w, x->releases, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_string_equal(probe_keys(p, "expiry/"), "releases renewed");

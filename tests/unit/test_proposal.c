@@ -65,8 +65,11 @@ test_of_a_tool(void **state)
 	assert_false(proposal_is_flip(j));
 	assert_string_equal(json_get_string(j, "proposed_by", ""), "sentinel");
 	check_command(j, &maindb, "pointsman failover maindb --emergency");
+	assert_true(json_get_bool(j, "confirmed", false));
 	json_decref(j);
+	/* That all of them see the active well confirms nothing. */
 	j = claim(false, false, "db3");
+	assert_false(json_get_bool(j, "confirmed", true));
 	check_command(j, &maindb, "pointsman failover maindb");
 	json_decref(j);
 }

@@ -196,10 +196,10 @@ class FakeAgent:
             "PUT", "/v1/kv/%sagents/%s%s" % (self.desk.root, self.node, acquire), body) is True
 
 
-ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def check_width(text, width=80):
-    """No line is wider, the control sequences of the terminal left out."""
-    for line in ESCAPE.sub("", text).splitlines():
+    """No line is wider, the control sequences of the terminal left out; each redrawing is a line."""
+    for line in ESCAPE.sub("", text.replace("\r", "\n")).splitlines():
         assert len(line) <= width, "%d columns: %r" % (len(line), line)

@@ -16,6 +16,7 @@ from .daemon import Pointsmand, build_dir
 from .dnsmasq import Dnsmasq
 from .proc import Process, Procs, free_port, loopback_net, wait_for
 from .sql_server import SqlPair
+from .sql_shell import SqlShell
 from .watcher import Watcher
 from .writer import Writer, create_account
 
@@ -87,6 +88,8 @@ class World(Desk):
         self.is_mariadb = kind == "mariadb"
         self.pair = raise_servers(procs, kind, prepare)
         self.servers = dict(zip(NODES, (self.pair.active, self.pair.standby)))
+        for server in self.servers.values():
+            SqlShell(server)
         self.db3, self.db4 = self.servers["db3"], self.servers["db4"]
         self.port = self.db3.port
         self._accounts()
@@ -274,7 +277,7 @@ class World(Desk):
                 else:
                     process.start()
         self.wait_served()
-        time.sleep(0.005)  # the watcher has seen it, too
+        time.sleep(0.02)  # the watcher has seen it, too
         self.watcher.report()
         self.watcher.history()
 

@@ -1,5 +1,5 @@
 /* health_view.c: the board of the agents (feature/health_board.h), fed once. */
-#include "cli/health_view.h"
+#include "operate/health_view.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* health_view.h: what the vantages say, as the KV has it at one moment. */
-#ifndef CLI_HEALTH_VIEW_H
-#define CLI_HEALTH_VIEW_H
+#ifndef OPERATE_HEALTH_VIEW_H
+#define OPERATE_HEALTH_VIEW_H
 
 #include "base/err.h"
 #include "feature/health_board.h"
