@@ -233,24 +233,24 @@ redis_server_stream(
 	return stream;
 }
 
-size_t
-redis_server_add_auth(struct redis_server *s, struct str *out, struct err *e)
+bool
+redis_server_add_auth(struct redis_server *s, struct str *out)
 {
 	struct credentials c = { 0 };
 	const char *argv[] = { "AUTH", NULL, NULL, NULL };
 	size_t n = 1;
 
-	if (s->spec->credentials == NULL || credentials_read(s->spec->credentials, &c, e) != 0 ||
+	if (s->spec->credentials == NULL || credentials_read(s->spec->credentials, &c, NULL) != 0 ||
 	    c.password == NULL) {
 		credentials_clear(&c);
-		return 0;
+		return false;
 	}
 	if (c.user != NULL)
 		argv[n++] = c.user;
 	argv[n] = c.password;
 	resp_add_command(out, argv);
 	credentials_clear(&c);
-	return 1;
+	return true;
 }
 
 struct loop *

@@ -39,8 +39,8 @@ const struct endpoint *redis_server_at(const struct redis_server *s);
 /* A connection of its own, for redis_tail.c: stream_open() as the pair wants it. NULL with e. */
 struct stream *redis_server_stream(
     struct redis_server *s, const struct stream_events *events, void *arg, struct err *e);
-/* Adds AUTH if there is anything to say: the number of answers that it will get. */
-size_t redis_server_add_auth(struct redis_server *s, struct str *out, struct err *e);
+/* Adds AUTH; false: there is no password. */
+bool redis_server_add_auth(struct redis_server *s, struct str *out);
 struct loop *redis_server_loop(const struct redis_server *s);
 
 /* argv: NULL-terminated. An error that the server answers with is one here. */

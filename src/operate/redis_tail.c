@@ -32,9 +32,9 @@ enum stage { STAGE_OPENING, STAGE_ANSWERS, STAGE_BYTES, STAGE_OVER };
 struct tail {
 	struct stream *stream;
 	enum stage stage;
-	struct str hello; /* what is said first */
-	size_t answers;   /* that it gets before the bytes */
-	struct str line;  /* of an answer that has not come whole */
+	struct str auth, psync; /* one after the other: PSYNC wants nothing to be under way */
+	bool is_let_in;
+	struct str line; /* of an answer that has not come whole */
 	size_t wanted;
 	struct str *out;
 	struct err err;
@@ -53,8 +53,10 @@ opened(void *arg)
 {
 	struct tail *t = arg;
 
+	const struct str *first = t->is_let_in ? &t->psync : &t->auth;
+
 	t->stage = STAGE_ANSWERS;
-	stream_write(t->stream, str_text(&t->hello), t->hello.len);
+	stream_write(t->stream, str_text(first), first->len);
 }
 
 /* "+OK" to AUTH; "+CONTINUE …" to PSYNC, where an empty line means: just a moment. */
@@ -66,9 +68,13 @@ take_answer(struct tail *t, const char *line, size_t len)
 
 	if (len == 0)
 		return;
-	if (line[0] == '+' && (t->answers > 1 || strncmp(line, "+CONTINUE", 9) == 0)) {
-		if (--t->answers == 0)
-			t->stage = STAGE_BYTES;
+	if (!t->is_let_in && line[0] == '+') {
+		t->is_let_in = true;
+		stream_write(t->stream, str_text(&t->psync), t->psync.len);
+		return;
+	}
+	if (strncmp(line, "+CONTINUE", 9) == 0) {
+		t->stage = STAGE_BYTES;
 		return;
 	}
 	err_set(&e, ERR_DENIED, "it does not send its last writes: %s",
@@ -147,12 +153,13 @@ redis_tail_read(struct redis_server *s, const struct redis_info *info, int64_t b
 		return err_set(
 		    e, ERR_NOT_FOUND, "its backlog does not reach back to where they parted");
 	snprintf(offset, sizeof(offset), "%" PRId64, first);
-	t.answers = redis_server_add_auth(s, &t.hello, e) + 1;
-	resp_add_command(&t.hello, psync);
+	resp_add_command(&t.psync, psync);
+	t.is_let_in = !redis_server_add_auth(s, &t.auth);
 	t.stream = redis_server_stream(s, &events, &t, e);
 	rc = t.stream == NULL ? -1 : wait_over(&t, redis_server_loop(s), limit_ms, e);
 	stream_close(t.stream);
-	str_clear(&t.hello);
+	str_clear(&t.auth);
+	str_clear(&t.psync);
 	str_clear(&t.line);
 	return rc;
 }

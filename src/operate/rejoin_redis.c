@@ -85,14 +85,16 @@ keep_tail(struct op *op, const struct str *tail, struct err *e)
 	mkdir(op->client->config->agent.state_dir, 0700); /* where no agent runs */
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		rc = err_errno(e, "cannot make %s", dir);
-	if (rc == 0 && (rc = file_replace(path, str_text(tail), tail->len, 0600, e)) == 0)
+	if (rc == 0 && (rc = file_replace(path, str_text(tail), tail->len, 0600, e)) == 0) {
 		journal_note(op->journal, ERRANT_FILE, path);
+		op_say(op, "to replay: redis-cli -h %s --pipe <%s", op->journal->to, path);
+	}
 	free(path);
 	free(dir);
 	return rc;
 }
 
-/* Its writers wait. Whatever does not work out here, it is held for it. */
+/* Whatever does not work out here, it is held for it. */
 static int
 read_tail(struct op *op, const struct redis_info *from, int64_t bytes, struct err *e)
 {
@@ -135,15 +137,20 @@ save_tail(struct op *op)
 	return 0;
 }
 
-/* Between the reading and the fence there were only pings: as a replica we got some ourselves. */
+/*
+ * While its writers wait there is nothing between the reading and the fence but pings, of which we as a
+ * replica cause some ourselves. Where they could not be made to wait there must be nothing at all.
+ */
 static int
-note_end(struct op *op, struct err *e)
+note_end(struct op *op, int64_t read_to, bool did_wait, struct err *e)
 {
 	struct redis_info from;
 	char number[24];
 
 	if (redis_server_look(redis_pair_of(op)->from, redis_pair_ask_ms(op), &from, e) != 0)
 		return -1;
+	if (!did_wait && redis_info_offset(&from) != read_to)
+		return 0;
 	snprintf(number, sizeof(number), "%" PRId64, redis_info_offset(&from));
 	journal_note(op->journal, TAIL_END, number);
 	return 0;
@@ -156,15 +163,15 @@ fence(struct op *op, struct err *e)
 	static const char *const pause[] = { "CLIENT", "PAUSE", PAUSE_MS, "WRITE", NULL };
 	static const char *const rewrite[] = { "CONFIG", "REWRITE", NULL };
 	struct redis_server *from = redis_pair_of(op)->from;
-	int64_t paused_ms = clock_mono_ms();
-	bool is_saved = false;
+	int64_t began_ms = clock_mono_ms(), read_to;
 	struct err own;
+	bool did_wait = redis_server_ask(from, redis_pair_ask_ms(op), pause, &own) == 0;
 
-	if (redis_server_ask(from, redis_pair_ask_ms(op), pause, &own) == 0)
-		is_saved = save_tail(op);
+	read_to = save_tail(op);
 	if (redis_keep_out(op, from, e) != 0)
 		return -1;
-	if (is_saved && clock_mono_ms() - paused_ms < PAUSED_MS && note_end(op, e) != 0)
+	did_wait = did_wait && clock_mono_ms() - began_ms < PAUSED_MS;
+	if (read_to >= 0 && note_end(op, read_to, did_wait, e) != 0)
 		return -1;
 	if (redis_release(op, from, e) != 0)
 		return -1;

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from conftest import soak
+from conftest import IS_SOAK, soak
 from lib.emergency import EmergencyWorld
 from lib.proc import wait_for
+from lib.tripwire import Tripwire, announces
 from lib.vantage import Vantage
 from lib.world import PAIR, on_memory
 
@@ -243,16 +244,16 @@ def vantage(world):
 
 
 def test_frozen_then_thawed(world, vantage):
-    client = world.db3.open_client("game", env=dict(os.environ, MYSQL_PWD="gamepw"))
+    client = world.db3.open_client("game", "gamepw")
     client.stdin.write(b"SELECT 1;\n")
     client.stdin.flush()
     wait_for("the client", lambda: world.db3.value(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "1", 5)
     world.db3.freeze()
     vantage.wait_check(PAIR + "/db3", "failing", 20)
-    done = world.emergency()
-    if done.code == 3:  # one vantage alone confirms nothing
-        done = world.emergency("--dead", "db3")
+    # One vantage alone confirms nothing.
+    assert world.run("failover", PAIR, "--emergency", "--dry-run").code == 3
+    done = world.emergency("--dead", "db3")
     assert done.code == 0, done
     assert world.named() == "db4"
     world.db3.thaw()
@@ -312,3 +313,56 @@ def test_fence_command(world):
         wait_same(world)
     finally:
         world.configure()
+
+
+# --- the tool dies in the middle ---------------------------------------------------------------------------
+
+
+def finish(world, kind):
+    """resume, until it has ended; its journal."""
+    op = world.newest(kind)
+    done = world.run("resume", op["id"], "--yes", limit=90)
+    assert done.code in (0, 1), done
+    return world.newest(kind)
+
+
+STEPS = {"emergency": ("semi-sync", "drain", "part", "flip", "lift", "test-write"),
+         "rejoin": ("sessions", "compare", "follow", "back", "semi-sync")}
+
+
+@pytest.mark.parametrize("kind,steps", [(k, s) for k in STEPS for s in (STEPS[k] if IS_SOAK else STEPS[k][1::3])])
+def test_killed_in_the_middle(world, kind, steps):
+    """Before and after the journal entry of each step."""
+    for after in soak((False, True), (True,)):
+        begin(world)
+        world.set_semi_sync(True)
+        world.db3.kill()
+        argv = world.emergency_argv("--dead", "db3")
+        if kind == "emergency":
+            match = "names/" + PAIR if steps == "flip" else announces(steps)
+            kill_command(world, argv, match, after)
+            op = finish(world, "emergency")
+        else:
+            assert world.run(*argv, limit=90).code == 0
+            op = world.newest("emergency")
+        assert op["result"] == "done", op
+        assert world.named() == "db4" and world.writable() == ["db4"]
+        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "0"
+        world.come_back("db3")
+        if kind == "rejoin":
+            kill_command(world, ["rejoin", PAIR, "--yes"], announces(steps), after)
+            assert finish(world, "rejoin")["result"] == "done"
+        else:
+            assert world.rejoin().code == 0
+        wait_same(world)
+        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1"
+        world.check_never_both()
+        world.set_semi_sync(False)
+
+
+def kill_command(world, argv, match, after):
+    command = Tripwire(world.procs, world.argv(argv), at=1, match=match, after=after)
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    if after:
+        time.sleep(0.01)

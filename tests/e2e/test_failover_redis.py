@@ -11,7 +11,7 @@ from conftest import IS_SOAK, soak
 from lib.cli import Desk, check_width
 from lib.daemon import Pointsmand
 from lib.proc import free_port, loopback_net, wait_for
-from lib.redis import Redis
+from lib.redis import Redis, RedisError
 from lib.redis_writer import MasterWatch, RedisWriter
 from lib.tripwire import Tripwire
 
@@ -22,7 +22,7 @@ OLD = {"user": "default on nopass ~* &* +@all -failover -client|pause -client|un
 class RedisDesk(Desk):
     """A pair "sessions" of r4 (active) and r5, an agent, and the command."""
 
-    def __init__(self, procs, consul, config=None, extra="", password=None):
+    def __init__(self, procs, consul, config=None, extra="", password=None, account=None):
         super().__init__(procs.dir, consul.api, consul.url)
         net, self.procs = loopback_net(), procs
         self.port = free_port(net + "1")
@@ -34,10 +34,13 @@ class RedisDesk(Desk):
             server.start()
         self.servers["r5"].wait_linked()
         credentials = ""
+        if account:
+            password = account
         if password:
             path = os.path.join(self.dir, "redis.cnf")
             with open(path, "w") as f:
-                f.write("[pointsman]\npassword=%s\n" % password)
+                f.write("[pointsman]\n%spassword=%s\n" % ("user=pointsman\n" if account else "",
+                                                         password))
             os.chmod(path, 0o600)
             credentials = 'credentials = "%s"' % path
         self.write_config('pair "sessions" { kind = redis nodes = {"r4", "r5"} port = %d %s %s }\n' % (
@@ -138,6 +141,50 @@ def words(done):
     return " ".join((done.out + done.err).split())
 
 
+def test_the_rehearsal_moves_nothing(desk):
+    before = {node: server.info("replication") for node, server in desk.servers.items()}
+    done = desk.run("failover", "sessions", "--rehearse")
+    assert done.code == 0, done
+    assert desk.active() == "r4" and desk.last()["kind"] == "rehearse"
+    for node, server in desk.servers.items():
+        after = server.info("replication")
+        for key in ("role", "master_replid", "connected_slaves"):
+            assert after[key] == before[node][key]
+    assert desk.servers["r4"].call("EXISTS", "pointsman:probe") == 0
+
+
+def test_one_that_takes_writes_is_not_dead(desk):
+    done = desk.run("failover", "sessions", "--emergency", "--dry-run")
+    assert done.code == 3 and "r4 answers, and takes writes" in words(done), done
+
+
+# man/pointsman.conf.5 has the same.
+ACCOUNT = ("pointsman on >s3cret-7 resetchannels ~pointsman:probe -@all +ping +role +info +client +config "
+           "+replicaof +setrange +bgsave +psync")
+
+
+def test_the_account_of_the_manual(procs, consul):
+    desk = RedisDesk(procs, consul, {"user": ACCOUNT}, account="s3cret-7")
+    done = desk.failover()
+    assert done.code == 0 and "not tested" not in words(done), done
+    desk.check_settled()
+    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    r5.freeze()
+    assert emergency(desk).code in (0, 1)
+    r5.thaw()
+    r5.call("SET", "cart", "x")
+    done = rejoin(desk)
+    assert done.code == 3 and "only on r5: SET cart x" in words(done), done
+    assert "s3cret" not in done.out + done.err
+
+
+def test_a_pair_with_a_password(procs, consul):
+    desk = RedisDesk(procs, consul, {"masterauth": "s3cret-8"}, password="s3cret-8")
+    done = desk.failover()
+    assert done.code == 0 and "s3cret" not in done.out + done.err, done
+    desk.check_settled()
+
+
 # --- undone ----------------------------------------------------------------------------------------------
 
 
@@ -211,6 +258,22 @@ def test_who_is_gone_for_good_leaves_writers_going_on(desk):
     assert writer.longest_gap_s(began) < 4
     assert desk.run("rollback", desk.last()["id"], "--yes", limit=60).code in (0, 5)
     desk.check_settled()
+
+
+def test_killed_where_the_fence_does_not_end_by_itself(procs, consul):
+    """Before 6.2: what was refused is taken again by whoever takes it up, either way."""
+    desk = RedisDesk(procs, consul, OLD)
+    r4 = desk.servers["r4"]
+    for way, active in (("rollback", "r4"), ("resume", "r5")):
+        command = stopped_at(desk, "CONFIG  $3  SET", after=True)
+        command.kill()
+        time.sleep(0.05)
+        with pytest.raises(RedisError, match="NOREPLICAS"):
+            r4.call("SET", "k", "v")
+        assert desk.run(way, desk.last()["id"], "--yes", limit=60).code == 0
+        assert desk.active() == active
+        assert r4.call("CONFIG", "GET", "min-replicas-to-write")[1] == "0"
+        desk.check_settled()
 
 
 # --- the active one is dead, and comes back --------------------------------------------------------------
