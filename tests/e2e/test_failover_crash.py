@@ -15,10 +15,7 @@ from lib.consul import Consul
 from lib.proc import wait_for
 from lib.relay import Relay
 from lib.tripwire import Tripwire, announces
-from lib.world import PAIR, World, wait_well
-
-
-LOCK_DELAY_S = 1.1  # after a session that was ended: op_lock.c
+from lib.world import LOCK_DELAY_S, PAIR, World, wait_well
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +101,8 @@ def check_truth(world, before, op, messages=()):
     else:
         assert op["result"] in ("done", "undone"), op
         assert active == (op["to"] if op["result"] == "done" else op["from"]), op
-    assert world.lock_session() is None, [m[:300] for m in messages[-5:]]
+    assert world.lock_session() is None, world.get("locks/" + PAIR) + "\n".join(
+        named(m) for m in messages[-9:])
     return op["result"] if op else "nothing"
 
 

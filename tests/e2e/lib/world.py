@@ -26,6 +26,7 @@ MARIADB_GRANTS = ("REPLICA MONITOR, BINLOG MONITOR, READ_ONLY ADMIN, PROCESS, CO
                   "REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG ADMIN, REPLICATION SLAVE")
 MYSQL_GRANTS = ("REPLICATION CLIENT, PROCESS, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
                 "REPLICATION_SLAVE_ADMIN, XA_RECOVER_ADMIN, REPLICATION SLAVE")
+LOCK_DELAY_S = 1.1  # after a session that was ended: src/operate/op_lock.c
 PAIR, NODES = "maindb", ("db3", "db4")
 FLOOR = os.path.join(build_dir(), "bench", "failover_floor")
 
@@ -250,10 +251,12 @@ class World(Desk):
         session = self.lock_session()
         if session:
             self.api.request("PUT", "/v1/session/destroy/" + session)
+        return session
 
     def reset(self):
         self.consul.ensure()
-        self.forget_lock()
+        if self.forget_lock():
+            time.sleep(LOCK_DELAY_S)
         self.api.delete_tree(self.root + "ops/")
         for server in self.servers.values():
             if server.is_alive():
