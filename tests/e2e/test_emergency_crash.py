@@ -153,7 +153,7 @@ def test_the_disk_of_the_active_is_full(world):
         except OSError:
             pass
     client = world.db3.open_client("game", "gamepw")
-    client.stdin.write(b"".join(b"INSERT INTO game.t VALUES (%d);\n" % (500000 + i) for i in range(2000)))
+    client.stdin.write(b"".join(b"INSERT INTO game.t VALUES (%d);\n" % (500000 + i) for i in range(900)))
     client.stdin.flush()
     # The one that found no room for its entry in the binary log.
     wait_for("a commit waits for room", lambda: world.db3.value(
