@@ -40,6 +40,7 @@
 #define TEMP_DIGITS 16 /* 64 random bits: a second attempt is never needed by chance */
 #define TEMP_ATTEMPTS 8
 #define READ_CHUNK 65536
+#define FIRST_CHUNK 4096 /* when the size is not known */
 
 static int
 read_all(int fd, const char *path, size_t max, struct str *out, struct err *e)
@@ -49,8 +50,9 @@ read_all(int fd, const char *path, size_t max, struct str *out, struct err *e)
 	for (;;) {
 		ssize_t n;
 
-		str_reserve(out, READ_CHUNK);
-		n = read(fd, out->data + out->len, READ_CHUNK);
+		if (out->cap - out->len < 2)
+			str_reserve(out, READ_CHUNK);
+		n = read(fd, out->data + out->len, out->cap - out->len - 1);
 		if (n == 0)
 			return 0;
 		if (n < 0 && errno == EINTR)
@@ -80,8 +82,12 @@ file_read(const char *path, size_t max, struct str *out, struct err *e)
 		err_set(e, ERR_IO, "%s is not a regular file", path);
 	else if (st.st_size > 0 && (uintmax_t)st.st_size > max)
 		err_set(e, ERR_LIMIT, "%s is larger than %zu bytes", path, max);
-	else
+	else {
+		/* One byte more than there is, to see the end without another; nothing says how much
+		 * a file of /proc has. */
+		str_reserve(out, st.st_size > 0 ? (size_t)st.st_size + 1 : FIRST_CHUNK);
 		rc = read_all(fd, path, max, out, e);
+	}
 	close(fd);
 	if (rc != 0 && out->data != NULL) {
 		out->len = start;
@@ -416,10 +422,14 @@ file_digest(char out[FILE_DIGEST_SIZE], const void *data, size_t len)
 {
 	static const char digits[] = "0123456789abcdef", prefix[] = "sha256:";
 	unsigned char hash[EVP_MAX_MD_SIZE];
+	static EVP_MD *sha256;
 	char *p = out + sizeof(prefix) - 1;
 
-	/* Fails only when memory is out: mem.h's rule. */
-	if (EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) != 1)
+	/* Looked up once: EVP_sha256() is looked up anew by each digest, which takes as long as 30 KB. */
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	/* Both fail only when memory is out: mem.h's rule. */
+	if (sha256 == NULL || EVP_Digest(data, len, hash, NULL, sha256, NULL) != 1)
 		abort();
 	memcpy(out, prefix, sizeof(prefix));
 	for (size_t i = 0; i < 32; i++) {

@@ -26,6 +26,16 @@
 /* For everything that does not wait: Consul itself holds a request for 7 s when it has no leader. */
 #define CALL_LIMIT_MS 10000
 
+/*
+ * The last list below a prefix that is watched, shared with whoever got it: the next answer differs in a
+ * row or two. A handful, one for each prefix; while a read is under way it is with the reader.
+ */
+struct listed {
+	char *prefix;
+	struct kv_list list;
+	struct listed *next;
+};
+
 struct consul {
 	struct kv base;
 	struct http *http;
@@ -33,6 +43,7 @@ struct consul {
 	char *datacenter; /* NULL: the agent's own */
 	struct consul_call *on_lane;
 	struct consul_call *waiting, **waiting_end;
+	struct listed *listed;
 };
 
 struct consul_call {
@@ -219,6 +230,22 @@ get(struct kv *kv, const char *key, const struct kv_read *r, kv_done_fn *done, v
 	return begin(c, result, &e);
 }
 
+static struct kv_list *
+last_list(struct consul *s, const char *prefix)
+{
+	struct listed *l = s->listed;
+
+	while (l != NULL && strcmp(l->prefix, prefix) != 0)
+		l = l->next;
+	if (l == NULL) {
+		l = mem_alloc(sizeof(*l));
+		l->prefix = mem_strdup(prefix);
+		l->next = s->listed;
+		s->listed = l;
+	}
+	return &l->list;
+}
+
 static struct kv_call *
 list(struct kv *kv, const char *prefix, const struct kv_read *r, kv_done_fn *done, void *arg)
 {
@@ -229,6 +256,8 @@ list(struct kv *kv, const char *prefix, const struct kv_read *r, kv_done_fn *don
 	consul_add_param(&c->path, "recurse", NULL);
 	consul_add_read(&c->path, r);
 	c->reader = consul_reader_new_keys(prefix, false);
+	if (c->is_watch)
+		consul_reader_recall(c->reader, last_list(store_of(c), prefix));
 	return begin(c, result, &e);
 }
 
@@ -312,7 +341,14 @@ static void
 consul_free(struct kv *kv)
 {
 	struct consul *s = (struct consul *)kv;
+	struct listed *l;
 
+	while ((l = s->listed) != NULL) {
+		s->listed = l->next;
+		kv_list_clear(&l->list);
+		free(l->prefix);
+		free(l);
+	}
 	http_free(s->http);
 	free(s->token);
 	free(s->datacenter);

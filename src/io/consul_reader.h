@@ -18,6 +18,13 @@ struct consul_reader *consul_reader_new_keys(const char *prefix, bool is_exact);
 struct consul_reader *consul_reader_new_nodes(void);
 void consul_reader_free(struct consul_reader *r);
 
+/*
+ * Before the first byte, for a list of keys: rows that are as before's are not parsed. before is the list
+ * of an earlier consul_reader_end(), or empty, and outlives the reader: it is emptied here, and
+ * consul_reader_end() puts the new list there, shared with that of the answer.
+ */
+void consul_reader_recall(struct consul_reader *r, struct kv_list *before);
+
 /* ERR_PROTOCOL for the whole list when any part of it is malformed; then only _free() may follow. */
 int consul_reader_feed(struct consul_reader *r, const char *data, size_t len, struct err *e);
 /* All bytes were fed: moves what was read to a->list or a->nodes. */

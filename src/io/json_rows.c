@@ -11,6 +11,18 @@
  *                   └──{ of a map field──> MAP ──}──> ROW
  *
  * The document is hostile until its last byte: callers use nothing of it before json_rows_end() agrees.
+ *
+ * A list is read again after every flip, and all of it but a row is what it was. Who knows what a row will
+ * look like may say so (json_rows_expect), and a row with those bytes is not parsed:
+ *
+ *   START ──[──> PARSE ──} that ends a row──> SEPARATOR ──anything but a comma──> REST
+ *                 ^                            ^     │,
+ *                 └──a byte differs── COMPARE ─┘ <───┘
+ *                                         the whole row
+ *
+ * yajl gets the first row, the rows that were not expected, each with the comma before it, and what follows
+ * the last row. That is JSON exactly when the document is: behind a row the parser is always in the same
+ * state, and a comma and a row take it from there to there.
  */
 #include "io/json_rows.h"
 
@@ -24,8 +36,10 @@
 
 #define SKIP_DEPTH_MAX 16 /* Consul's rows nest three deep */
 #define NO_FIELD SIZE_MAX
+#define MISSES_MAX 32 /* rows in a row that were not as expected: none will be */
 
 enum state { STATE_START, STATE_ARRAY, STATE_ROW, STATE_MAP, STATE_SKIP, STATE_DONE };
+enum step { STEP_START, STEP_COMPARE, STEP_SEPARATOR, STEP_PARSE, STEP_REST };
 
 struct json_rows {
 	const struct json_rows_spec *spec;
@@ -39,8 +53,16 @@ struct json_rows {
 	size_t name_lens[JSON_ROWS_FIELDS_MAX];
 	uint32_t seen;   /* a bit for each field of this row */
 	struct str key;  /* of the map's member that comes next */
-	uint64_t offset; /* of the chunk under way */
+	uint64_t offset; /* of the piece that yajl is given */
 	struct err err;
+
+	uint64_t arrived; /* bytes of the document so far */
+	enum step step;
+	const char *expected; /* STEP_COMPARE: the row, NULL before it was asked for */
+	size_t expected_len;
+	size_t same;      /* bytes of it that have come */
+	bool is_row_over; /* the one that is parsed; then its '}' was the last byte */
+	int misses;
 };
 
 /* For yajl 0 means stop. */
@@ -159,6 +181,7 @@ end_row(struct json_rows *r)
 			return stop(r, "lacks a field in a row");
 	}
 	r->state = STATE_ARRAY;
+	r->is_row_over = true;
 	return r->spec->on_row(r->arg, &r->err) == 0;
 }
 
@@ -250,6 +273,7 @@ json_rows_new(const struct json_rows_spec *spec, void *arg)
 
 	r->spec = spec;
 	r->arg = arg;
+	r->step = STEP_REST;
 	for (size_t i = 0; i < spec->field_count; i++)
 		r->name_lens[i] = strlen(spec->fields[i].name);
 	if ((r->yajl = yajl_alloc(&callbacks, NULL, r)) == NULL)
@@ -286,21 +310,115 @@ fail(struct json_rows *r, yajl_status status, struct err *e)
 	return -1;
 }
 
+/* The piece begins at that place of the document. */
+static int
+parse(struct json_rows *r, const char *piece, size_t len, uint64_t offset, struct err *e)
+{
+	yajl_status status;
+
+	r->offset = offset;
+	status = yajl_parse(r->yajl, (const unsigned char *)piece, len);
+	return status == yajl_status_ok ? 0 : fail(r, status, e);
+}
+
+/* The row is another one after all: what was held back of it is parsed, and then the rest of it. */
+static int
+parse_after_all(struct json_rows *r, struct err *e)
+{
+	r->step = STEP_PARSE;
+	r->is_row_over = false;
+	r->misses++;
+	if (parse(r, ",", 1, r->arrived - r->same - 1, e) == -1)
+		return -1;
+	return r->same > 0 ? parse(r, r->expected, r->same, r->arrived - r->same, e) : 0;
+}
+
+/* Both read some of the n bytes at data: *used of them, which may be none when the step changes. */
+static int
+compare_row(struct json_rows *r, const char *data, size_t n, size_t *used, struct err *e)
+{
+	size_t more;
+
+	if (r->expected == NULL)
+		r->expected = r->spec->expect(r->arg, &r->expected_len);
+	if (r->expected == NULL)
+		return parse_after_all(r, e);
+	more = r->expected_len - r->same < n ? r->expected_len - r->same : n;
+	if (memcmp(r->expected + r->same, data, more) != 0)
+		return parse_after_all(r, e);
+	r->same += more;
+	*used = more;
+	if (r->same < r->expected_len)
+		return 0;
+	r->step = STEP_SEPARATOR;
+	r->misses = 0;
+	return r->spec->on_expected(r->arg, e);
+}
+
+static int
+parse_row(struct json_rows *r, const char *data, size_t n, size_t *used, struct err *e)
+{
+	const char *brace = memchr(data, '}', n);
+
+	*used = brace != NULL ? (size_t)(brace - data) + 1 : n;
+	if (parse(r, data, *used, r->arrived, e) == -1)
+		return -1;
+	if (r->is_row_over)
+		r->step = r->misses < MISSES_MAX ? STEP_SEPARATOR : STEP_REST;
+	return 0;
+}
+
+static int
+take_step(struct json_rows *r, const char *data, size_t n, size_t *used, struct err *e)
+{
+	switch (r->step) {
+	case STEP_START:
+		r->step = data[0] == '[' ? STEP_PARSE : STEP_REST;
+		return 0;
+	case STEP_SEPARATOR:
+		r->step = data[0] == ',' ? STEP_COMPARE : STEP_REST;
+		*used = data[0] == ',';
+		r->expected = NULL;
+		r->same = 0;
+		return 0;
+	case STEP_COMPARE:
+		return compare_row(r, data, n, used, e);
+	case STEP_PARSE:
+		return parse_row(r, data, n, used, e);
+	case STEP_REST:
+		break;
+	}
+	*used = n;
+	return parse(r, data, n, r->arrived, e);
+}
+
+void
+json_rows_expect(struct json_rows *r)
+{
+	r->step = STEP_START;
+}
+
 int
 json_rows_feed(struct json_rows *r, const char *data, size_t len, struct err *e)
 {
-	yajl_status status = yajl_parse(r->yajl, (const unsigned char *)data, len);
+	while (len > 0) {
+		size_t used = 0;
 
-	if (status != yajl_status_ok)
-		return fail(r, status, e);
-	r->offset += len;
+		if (take_step(r, data, len, &used, e) == -1)
+			return -1;
+		data += used;
+		len -= used;
+		r->arrived += used;
+	}
 	return 0;
 }
 
 int
 json_rows_end(struct json_rows *r, struct err *e)
 {
-	yajl_status status = yajl_complete_parse(r->yajl);
+	yajl_status status;
 
+	r->offset = r->arrived;
+	status = yajl_complete_parse(r->yajl);
 	return status == yajl_status_ok ? 0 : fail(r, status, e);
 }

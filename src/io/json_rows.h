@@ -39,11 +39,24 @@ struct json_rows_spec {
 	/* Both return -1 with e to end it all. The value lives during the call only. */
 	int (*on_value)(void *arg, size_t field, const struct json_rows_value *v, struct err *e);
 	int (*on_row)(void *arg, struct err *e); /* after the last field of a row */
+	/*
+	 * For json_rows_expect(), else NULL. What the next row may look like, from '{' to '}': exactly one
+	 * row of that text must be what on_expected() stands for. NULL: no idea. The text lives until
+	 * the next question.
+	 */
+	const char *(*expect)(void *arg, size_t *len);
+	int (*on_expected)(void *arg, struct err *e);
 };
 
 /* spec must outlive the reader. */
 struct json_rows *json_rows_new(const struct json_rows_spec *spec, void *arg);
 void json_rows_free(struct json_rows *r);
+
+/*
+ * Before the first byte: a row (but the first) whose bytes are the expected ones is not parsed, and told
+ * by on_expected() instead of on_value() and on_row().
+ */
+void json_rows_expect(struct json_rows *r);
 
 /*
  * ERR_PROTOCOL for what is not such an array (null is an empty one), names a field twice in a row or

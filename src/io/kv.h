@@ -57,6 +57,7 @@ struct kv_list {
 	struct kv_entry *entries;
 	size_t count, room;
 	struct arena arena;
+	size_t *refs; /* NULL: nobody shares it (kv_impl.h) */
 };
 
 struct kv_meta {

@@ -88,6 +88,8 @@ void kv_call_defer_err(struct kv_call *c, const struct err *e);
  */
 struct kv_entry *kv_list_push(struct kv_list *l);
 void kv_list_sort(struct kv_list *l);
+/* Two lists with one memory, which the last kv_list_clear() frees. Neither may be changed any more. */
+void kv_list_share(struct kv_list *to, struct kv_list *from);
 struct kv_node *kv_nodes_push(struct kv_nodes *n);
 void kv_node_push_meta(struct kv_node *node, char *key, char *value);
 void kv_answer_clear(struct kv_answer *a);

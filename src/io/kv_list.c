@@ -77,10 +77,24 @@ kv_list_find(const struct kv_list *l, const char *key)
 }
 
 void
+kv_list_share(struct kv_list *to, struct kv_list *from)
+{
+	if (from->refs == NULL) {
+		from->refs = mem_alloc(sizeof(*from->refs));
+		*from->refs = 1;
+	}
+	++*from->refs;
+	*to = *from;
+}
+
+void
 kv_list_clear(struct kv_list *l)
 {
-	free(l->entries);
-	arena_clear(&l->arena);
+	if (l->refs == NULL || --*l->refs == 0) {
+		free(l->refs);
+		free(l->entries);
+		arena_clear(&l->arena);
+	}
 	*l = (struct kv_list){ 0 };
 }
 

@@ -1,6 +1,6 @@
 /*
  * datum.c: members are looked up by walking their table: it has at most seven rows, and most differ in
- * their length already.
+ * their length or their first letter already.
  */
 #include "model/datum.h"
 
@@ -17,7 +17,7 @@ datum_member(const struct datum *object, const char *key, size_t len, struct dat
 		return;
 	}
 	for (; m->name != NULL; m++) {
-		if (m->len == len && memcmp(m->name, key, len) == 0) {
+		if (m->len == len && m->name[0] == key[0] && memcmp(m->name, key, len) == 0) {
 			m->get(object, out);
 			return;
 		}

@@ -452,3 +452,52 @@ gtid_behind(enum gtid_dialect dialect, const char *received, const char *execute
 	gtid_clear(&b);
 	return behind;
 }
+
+static void
+add_position(struct str *out, const struct gtid_source *s)
+{
+	str_addf(
+	    out, "%s%s-%" PRIu64, out->len > 0 ? "," : "", s->name, s->ranges[s->count - 1].last);
+}
+
+bool
+gtid_advance(const char *position, const char *other, const char *server, struct str *out)
+{
+	struct gtid_set own = { NULL, 0 }, more = { NULL, 0 };
+	struct str text = STR_INIT;
+	bool is_moved = false;
+
+	if (gtid_parse(GTID_MARIADB, position, &own, NULL) == 0 &&
+	    gtid_parse(GTID_MARIADB, other, &more, NULL) == 0) {
+		for (size_t i = 0; i < more.count; i++) {
+			const struct gtid_source *s = &more.sources[i];
+			uint64_t last = s->ranges[s->count - 1].last;
+
+			if (strcmp(strchr(s->name, '-') + 1, server) == 0 ||
+			    last <= domain_number(&own, s->name))
+				continue;
+			add_position(&text, s);
+			is_moved = true;
+		}
+		for (size_t i = 0; i < own.count; i++) {
+			const struct gtid_source *s = &own.sources[i];
+			size_t len = (size_t)(strchr(s->name, '-') - s->name) + 1;
+			bool is_there = false;
+
+			/* Of each domain one, whoever wrote it. */
+			for (const char *p = str_text(&text); p != NULL && !is_there;
+			     p = strchr(p, ',')) {
+				p += *p == ',';
+				is_there = strncmp(p, s->name, len) == 0;
+			}
+			if (!is_there)
+				add_position(&text, s);
+		}
+	}
+	if (is_moved)
+		str_adds(out, str_text(&text));
+	str_clear(&text);
+	gtid_clear(&own);
+	gtid_clear(&more);
+	return is_moved;
+}

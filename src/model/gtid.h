@@ -58,4 +58,10 @@ void gtid_format(enum gtid_dialect dialect, const struct gtid_set *s, struct str
  */
 double gtid_behind(enum gtid_dialect dialect, const char *received, const char *executed);
 
+/*
+ * MariaDB: the position of a server of that id, moved on in each domain in which other is further by what
+ * another server wrote; into out. False, and nothing is added to out: in none, or one is no position.
+ */
+bool gtid_advance(const char *position, const char *other, const char *server, struct str *out);
+
 #endif

@@ -24,7 +24,7 @@
 #include "model/name_map_make.h"
 
 struct candidate {
-	const char *name; /* lower-cased, in the arena */
+	const char *name; /* lower-cased, in the arena or in the map of before */
 	const struct raw_name *raw;
 	bool is_lower; /* written so */
 };
@@ -36,6 +36,7 @@ struct builder {
 	struct candidate *list;
 	size_t count;
 	uint32_t *place_now; /* of each node of before in the nodes of now; NULL: the same */
+	size_t known;        /* the name of before where the next key is looked for */
 };
 
 static void
@@ -84,6 +85,26 @@ is_canary(const struct raw_name *raw)
 	       memcmp(raw->key, CANARY_NAME, raw->key_len) == 0;
 }
 
+/*
+ * The name of before that is written exactly like this key; NULL: none, or the keys are not in the order of
+ * their names, which only costs time.
+ */
+static const char *
+known_name(struct builder *b, const struct raw_name *raw)
+{
+	const struct name_map *before = b->in->before;
+
+	for (; before != NULL && b->known < before->count; b->known++) {
+		const char *name = before->names[b->known].name;
+		const struct raw_name known = { .key = name, .key_len = strlen(name) };
+		int order = compare_keys(&known, raw);
+
+		if (order >= 0)
+			return order == 0 ? name : NULL;
+	}
+	return NULL;
+}
+
 /* Whether the key is a name; if not, it has been dealt with. */
 static bool
 read_key(struct builder *b, const struct raw_name *raw, struct candidate *out)
@@ -97,13 +118,16 @@ read_key(struct builder *b, const struct raw_name *raw, struct candidate *out)
 	}
 	if (is_folder(raw))
 		return false;
+	out->raw = raw;
+	out->is_lower = true;
+	if ((out->name = known_name(b, raw)) != NULL)
+		return true; /* it was parsed when it came into the map of before */
 	if (name_parse(raw->key, raw->key_len, low, &e) != 0) {
 		snprintf(why, sizeof(why), "the name %s", e.text);
 		reject(b, raw, NULL, why);
 		return false;
 	}
 	out->name = arena_strndup(&b->scratch, low, raw->key_len);
-	out->raw = raw;
 	out->is_lower = memcmp(low, raw->key, raw->key_len) == 0;
 	return true;
 }

@@ -422,8 +422,8 @@ op_run(struct op *op, struct err *e)
 		if (step_forward(op, i, e) == 0)
 			continue;
 		if (op_flag(op, i, STEP_MAY_FAIL)) {
-			if (op->journal->steps[i].note[0] == '\0')
-				op_note(op, "%s", e->text);
+			/* What was seen last is no news any more beside why it failed. */
+			op_note(op, "%s", e->text);
 			has_problems = true;
 			continue;
 		}

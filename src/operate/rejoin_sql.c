@@ -24,6 +24,8 @@
 
 #define STEP_LIMIT_MS 300000 /* a night of the active one's transactions to catch up with */
 #define SHOWN_MAX 20
+#define COMPARED \
+	"compared" /* MariaDB's position of the one that comes back, known to the active one */
 
 /* --- alone, and quiet ----------------------------------------------------------------------------- */
 
@@ -135,13 +137,36 @@ save_errant(struct op *op, const struct gtid_set *errant, struct err *e)
 	return -1;
 }
 
+/*
+ * What it has, for the steps behind the comparison: as far as it is known to be on the active one; and that
+ * nobody has written there since, who read_only does not stop.
+ */
+static int
+note_compared(struct op *op, struct err *e)
+{
+	struct sql_server *from = sql_pair_of(op)->from;
+	char *position, *written;
+
+	if (sql_server_written(from, sql_pair_ask_ms(op), &written, e) != 0)
+		return -1;
+	journal_note(op->journal, SQL_WRITTEN, written);
+	free(written);
+	if (!sql_server_is_mariadb(from))
+		return 0;
+	if (sql_server_position(from, sql_pair_ask_ms(op), &position, e) != 0)
+		return -1;
+	journal_note(op->journal, COMPARED, position);
+	free(position);
+	return 0;
+}
+
 static int
 compare(struct op *op, struct err *e)
 {
 	struct gtid_set errant = { .count = 0 };
 	int rc;
 
-	if (find_errant(op, &errant, e) != 0)
+	if (note_compared(op, e) != 0 || find_errant(op, &errant, e) != 0)
 		return -1;
 	rc = errant.count == 0 ? 0 : save_errant(op, &errant, e);
 	gtid_clear(&errant);
@@ -151,21 +176,24 @@ compare(struct op *op, struct err *e)
 /* --- together again ------------------------------------------------------------------------------- */
 
 static int
-follow_check(struct op *op, struct err *e)
-{
-	return sql_server_replicates(sql_pair_of(op)->from, sql_pair_ask_ms(op), e);
-}
-
-static int
 follow(struct op *op, struct err *e)
 {
 	return sql_server_start_replication(sql_pair_of(op)->from, sql_pair_ask_ms(op), e);
 }
 
+/* As verify: a transaction that cannot be executed is not waited for. */
+static int
+replicates_verify(struct op *op, struct sql_server *s, struct err *e)
+{
+	int rc = sql_server_replicates(s, sql_pair_ask_ms(op), e);
+
+	return rc == 0 && e->code == ERR_CONFLICT ? -1 : rc;
+}
+
 static int
 follow_verify(struct op *op, struct err *e)
 {
-	int rc = follow_check(op, e);
+	int rc = replicates_verify(op, sql_pair_of(op)->from, e);
 
 	return rc == 1 ? sql_follows_verify(op, e) : rc;
 }
@@ -184,10 +212,31 @@ back_check(struct op *op, struct err *e)
 	return sql_server_replicates(sql_pair_of(op)->to, sql_pair_ask_ms(op), e);
 }
 
+/* Errant transactions that a person has replayed there must not come once more: they would stop it (1062). */
 static int
 back(struct op *op, struct err *e)
 {
-	return sql_server_start_replication(sql_pair_of(op)->to, sql_pair_ask_ms(op), e);
+	struct sql_server *to = sql_pair_of(op)->to;
+
+	if (sql_server_is_stopped(to, sql_pair_ask_ms(op), e) == 1 &&
+	    sql_server_pass(to, op_fact(op, COMPARED), sql_pair_ask_ms(op), e) != 0)
+		return -1;
+	return sql_server_start_replication(to, sql_pair_ask_ms(op), e);
+}
+
+/* Threads that run at first may stop at the first transaction. */
+static int
+back_verify(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	char *wanted;
+	int rc = replicates_verify(op, p->to, e);
+
+	if (rc <= 0 || sql_server_position(p->from, sql_pair_ask_ms(op), &wanted, e) != 0)
+		return rc > 0 ? -1 : rc;
+	rc = sql_server_has(p->to, wanted, sql_pair_ask_ms(op), e);
+	free(wanted);
+	return rc;
 }
 
 static int
@@ -242,7 +291,7 @@ static const struct step steps[] = {
 	{ .name = "back", .title = "{to} follows {from}",
 	    .why = "the way back is open again", .undo_text = "{to} stops again",
 	    .expect_ms = 100, .limit_ms = 30000, .check = back_check, .act = back,
-	    .verify = back_check, .undo = back_undo },
+	    .verify = back_verify, .undo = back_undo },
 	{ .name = "semi-sync", .title = "{to} waits for {from} again",
 	    .why = "as before the emergency", .expect_ms = 2, .limit_ms = 5000,
 	    .applies = had_semi_sync, .check = waits_check, .act = waits,

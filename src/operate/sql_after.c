@@ -25,6 +25,8 @@
 #define ACCESS_DENIED 1044      /* to a database */
 #define TABLE_DENIED 1142
 #define NO_SUCH_TABLE 1146
+#define KILL_DENIED 1095
+#define PRIVILEGE_DENIED 1227
 #define LOOK_MS 1000
 
 /* --- sessions ------------------------------------------------------------------------------------- */
@@ -46,35 +48,71 @@ is_client(const struct rows *rows, size_t i, const char *me)
 	       strcmp(command, "Slave_IO") != 0 && strcmp(command, "Slave_SQL") != 0;
 }
 
-/* How many there are, and (kills) ends them; the users of the first few into who. */
+/* What was found: those that were there, the users of the first few; and those that we may not end. */
+struct sessions {
+	size_t count, spared;
+	struct str who, spared_who;
+};
+
+static void
+add_user(struct str *who, size_t n, const char *user)
+{
+	if (n >= 3)
+		return;
+	str_adds(who, who->len > 0 ? ", " : "");
+	str_add_printable(who, user, strlen(user), STR_SHOW_MAX);
+}
+
+/*
+ * 0, or -1 with a lost connection. A MySQL does not let an account without SYSTEM_USER end one that has
+ * it: such are no application's, and trying for longer would not help.
+ */
 static int
-go_through(struct op *op, bool kills, size_t *count, struct str *who, struct err *e)
+end_session(struct op *op, const char *id, const char *user, struct sessions *found, struct err *e)
+{
+	struct sql_server *from = sql_pair_of(op)->from;
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "KILL CONNECTION %s", id);
+	if (sql_server_ask(from, sql, sql_pair_ask_ms(op), NULL, e) != 0) {
+		if (!sql_server_is_open(from))
+			return -1;
+		if (sql_server_number(from) == KILL_DENIED ||
+		    sql_server_number(from) == PRIVILEGE_DENIED) {
+			add_user(&found->spared_who, found->spared++, user);
+			return 0;
+		}
+	}
+	add_user(&found->who, found->count++, user);
+	return 0;
+}
+
+static int
+end_sessions(struct op *op, struct sessions *found, struct err *e)
 {
 	struct sql_server *from = sql_pair_of(op)->from;
 	struct rows rows = { .column_count = 0 };
-	char me[128], sql[64];
+	char me[128];
 	int rc = sql_server_value(
 	    from, "SELECT SUBSTRING_INDEX(USER(), '@', 1)", sql_pair_ask_ms(op), me, sizeof(me), e);
 
 	if (rc == 0)
 		rc = sql_server_ask(from, "SHOW PROCESSLIST", sql_pair_ask_ms(op), &rows, e);
-	*count = 0;
 	for (size_t i = 0; rc == 0 && i < rows.row_count; i++) {
 		const char *id = rows_text(&rows, i, "Id"), *user = rows_text(&rows, i, "User");
 
-		if (id == NULL || !is_client(&rows, i, me))
-			continue;
-		if ((*count)++ < 3 && who != NULL) {
-			str_adds(who, who->len > 0 ? ", " : "");
-			str_add_printable(who, user, strlen(user), STR_SHOW_MAX);
-		}
-		snprintf(sql, sizeof(sql), "KILL CONNECTION %s", id);
-		if (kills && sql_server_ask(from, sql, sql_pair_ask_ms(op), NULL, e) != 0 &&
-		    !sql_server_is_open(from))
-			rc = -1;
+		if (id != NULL && is_client(&rows, i, me))
+			rc = end_session(op, id, user, found, e);
 	}
 	rows_clear(&rows);
 	return rc;
+}
+
+static void
+sessions_clear(struct sessions *s)
+{
+	str_clear(&s->who);
+	str_clear(&s->spared_who);
 }
 
 static void
@@ -87,31 +125,36 @@ note_felt(struct op *op)
 int
 sql_sessions(struct op *op, struct err *e)
 {
-	size_t count;
+	struct sessions found = { .who = STR_INIT, .spared_who = STR_INIT };
+	int rc;
 
 	if (!sql_server_is_open(sql_pair_of(op)->from) &&
 	    sql_pair_again(op, sql_pair_of(op)->from, e) != 0)
 		return -1;
-	if (go_through(op, true, &count, NULL, e) != 0)
-		return -1;
-	op_note(op, "%zu ended", count);
-	note_felt(op);
-	return 0;
+	rc = end_sessions(op, &found, e);
+	if (rc == 0 && found.spared > 0)
+		op_note(op, "%zu ended, %zu not ours to end: %s", found.count, found.spared,
+		    str_text(&found.spared_who));
+	else if (rc == 0)
+		op_note(op, "%zu ended", found.count);
+	sessions_clear(&found);
+	if (rc == 0)
+		note_felt(op);
+	return rc;
 }
 
 /* Pools that come back, to the address that they kept, are ended again. */
 int
 sql_sessions_verify(struct op *op, struct err *e)
 {
-	struct str who = STR_INIT;
-	size_t count;
-	int rc = go_through(op, true, &count, &who, e);
+	struct sessions found = { .who = STR_INIT, .spared_who = STR_INIT };
+	int rc = end_sessions(op, &found, e);
 
-	if (rc == 0 && count > 0)
-		err_set(e, ERR_TIMEOUT, "%zu session%s of %s on %s", count, count == 1 ? "" : "s",
-		    str_text(&who), op->journal->from);
-	str_clear(&who);
-	return rc != 0 ? -1 : count == 0;
+	if (rc == 0 && found.count > 0)
+		err_set(e, ERR_TIMEOUT, "%zu session%s of %s on %s", found.count,
+		    found.count == 1 ? "" : "s", str_text(&found.who), op->journal->from);
+	sessions_clear(&found);
+	return rc != 0 ? -1 : found.count == 0;
 }
 
 /* --- the test write ------------------------------------------------------------------------------- */

@@ -101,6 +101,29 @@ sql_server_start_replication(struct sql_server *s, int64_t limit_ms, struct err 
 	return each_source(s, "START", "", limit_ms, e);
 }
 
+int
+sql_server_pass(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e)
+{
+	struct rows rows = { .column_count = 0 };
+	struct str reached = STR_INIT, sql = STR_INIT;
+	int rc;
+
+	if (!sql_server_is_mariadb(s))
+		return 0;
+	rc = sql_server_ask(
+	    s, "SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.server_id", limit_ms, &rows, e);
+	if (rc == 0 && rows.row_count > 0 && rows_at(&rows, 0, 0) != NULL &&
+	    rows_at(&rows, 0, 1) != NULL &&
+	    gtid_advance(rows_at(&rows, 0, 0), position, rows_at(&rows, 0, 1), &reached)) {
+		str_addf(&sql, "SET GLOBAL gtid_slave_pos = '%s'", str_text(&reached));
+		rc = sql_server_ask(s, str_text(&sql), limit_ms, NULL, e);
+	}
+	rows_clear(&rows);
+	str_clear(&reached);
+	str_clear(&sql);
+	return rc;
+}
+
 /* --- looking -------------------------------------------------------------------------------------- */
 
 static int
@@ -109,8 +132,9 @@ say_thread(const struct sql_server *s, const struct replication_view *r, struct 
 	bool receives = r->is_io_running;
 	const char *error = receives ? r->sql_error : r->io_error;
 
-	return err_set(e, ERR_UNAVAILABLE, "%s: the %s thread does not run%s%.200s",
-	    sql_server_node(s), receives ? "SQL" : "IO", error[0] != '\0' ? ": " : "", error);
+	return err_set(e, !receives || error[0] == '\0' ? ERR_UNAVAILABLE : ERR_CONFLICT,
+	    "%s: the %s thread does not run%s%.200s", sql_server_node(s), receives ? "SQL" : "IO",
+	    error[0] != '\0' ? ": " : "", error);
 }
 
 int

@@ -24,9 +24,18 @@ int sql_server_start_receiving(struct sql_server *s, int64_t limit_ms, struct er
 int sql_server_stop_replication(struct sql_server *s, int64_t limit_ms, struct err *e);
 int sql_server_start_replication(struct sql_server *s, int64_t limit_ms, struct err *e);
 
+/*
+ * MariaDB only: what position says and replication did not bring (a replay of errant transactions) is not
+ * executed again; s must have it, and must not replicate. A MySQL knows by itself.
+ */
+int sql_server_pass(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e);
+
 /* All that was received is executed: 1, 0 with how much is left in e, -1: it stands, and why. */
 int sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e);
-/* Both threads of every source run: 1, 0 (e: which does not, and its error), -1. */
+/*
+ * Both threads of every source run: 1, 0 (e: which does not, and its error; ERR_CONFLICT: of a transaction
+ * that it cannot execute, and will not by waiting), -1.
+ */
 int sql_server_replicates(struct sql_server *s, int64_t limit_ms, struct err *e);
 /* Neither does, of any source. */
 int sql_server_is_stopped(struct sql_server *s, int64_t limit_ms, struct err *e);

@@ -328,6 +328,18 @@ sql_server_set_read_only(struct sql_server *s, bool on, int64_t limit_ms, struct
 	return sql_server_ask(s, sql, limit_ms, NULL, e);
 }
 
+static void
+remove_breaks(char *text)
+{
+	char *to = text;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '\n')
+			*to++ = *text;
+	}
+	*to = '\0';
+}
+
 int
 sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct err *e)
 {
@@ -339,6 +351,9 @@ sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct e
 	if (rc == 0 && strlen(text) == POSITION_MAX - 1)
 		rc = err_set(e, ERR_LIMIT, "%s: what it has executed is longer than %d bytes",
 		    s->node, POSITION_MAX);
+	/* A MySQL breaks its lines behind each server. */
+	if (rc == 0)
+		remove_breaks(text);
 	if (rc == 0)
 		*out = text;
 	else

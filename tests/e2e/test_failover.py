@@ -141,7 +141,7 @@ def test_two_operators_at_once(world):
     plan = world.plan_id()
     # Its first journal entry: by then it has the lock.
     first = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", plan, "--yes"]), at=1,
-                     match="/v1/txn")
+                     match="ops/")
     assert first.wait_stopped(), first.end()
     before = world.snapshot()
     began = time.monotonic()

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "io/consul_reader.h"
+#include "io/json_rows.h"
 #include "io/kv_impl.h"
 
 #define PREFIX "p/"
@@ -308,10 +309,206 @@ test_not_nodes(void **state)
 	}
 }
 
+/* --- with the list before ------------------------------------------------------------------------ */
+
+static void
+assert_same_list(const struct kv_list *x, const struct kv_list *y)
+{
+	assert_int_equal(x->count, y->count);
+	for (size_t i = 0; i < x->count; i++) {
+		const struct kv_entry *a = &x->entries[i], *b = &y->entries[i];
+
+		assert_string_equal(a->key, b->key);
+		assert_int_equal(a->value_len, b->value_len);
+		assert_memory_equal(a->value, b->value, a->value_len + 1);
+		assert_string_equal(a->session, b->session);
+		assert_int_equal(a->create_index, b->create_index);
+		assert_int_equal(a->modify_index, b->modify_index);
+		assert_int_equal(a->lock_index, b->lock_index);
+		assert_int_equal(a->flags, b->flags);
+		assert_int_equal(a->has_nul_key, b->has_nul_key);
+	}
+}
+
+static int
+read_recalling(struct kv_list *before, const char *text, size_t len, size_t piece,
+    struct kv_answer *a, struct err *e)
+{
+	struct consul_reader *r = consul_reader_new_keys(PREFIX, false);
+
+	consul_reader_recall(r, before);
+	return feed(r, text, len, piece, a, e);
+}
+
+/* The second text is read the same whether the first one is remembered or not. */
+static void
+check_pair(const char *before, const char *after, size_t len, size_t piece)
+{
+	struct kv_answer first = { 0 }, plain = { 0 }, recalled = { 0 };
+	struct kv_list last = { 0 };
+	struct err e = { 0 }, plain_err = { 0 };
+	int result;
+
+	read_recalling(&last, before, strlen(before), piece, &first, &e);
+	result = feed(consul_reader_new_keys(PREFIX, false), after, len, piece, &plain, &plain_err);
+	err_clear(&e);
+	if (read_recalling(&last, after, len, piece, &recalled, &e) != result)
+		fail_msg("'%.*s' after '%s': %s instead of %s", (int)len, after, before, e.text,
+		    plain_err.text);
+	assert_int_equal(e.code, plain_err.code);
+	assert_same_list(&recalled.list, &plain.list);
+	/* It owns what it shows: what it was made from is gone first. */
+	kv_list_clear(&last);
+	kv_answer_clear(&first);
+	assert_same_list(&recalled.list, &plain.list);
+	kv_answer_clear(&recalled);
+	kv_answer_clear(&plain);
+}
+
+#define A ROW("p/a", "\"ZGIz\"")
+#define B ROW("p/b", "\"ZGI0\"")
+#define B2 ROW("p/b", "\"ZGIxMg==\"")
+#define C ROW("p/c", "null")
+#define D \
+	"{\"LockIndex\":3,\"Key\":\"p/d\\u0000}{\",\"Flags\":9,\"Value\":\"AAAA\"," \
+	"\"Session\":\"abc\",\"CreateIndex\":5,\"ModifyIndex\":7}"
+
+static const char *const documents[] = {
+	"[]",
+	"null",
+	"[" A "]",
+	"[" A "," B "," C "," D "]",
+	"[" A "," B2 "," C "," D "]\n",
+	"[" B "," C "," D "]",
+	"[" A "," C "," D "]",
+	"[" A "," B "," B "," C "]",
+	"[" A "," D "," C "," B "]", /* not sorted */
+	"[ " A " , " B " ]",         /* not as Consul writes it */
+	"[" A "," B "," C "," D ",]",
+	"[" A ",," B "]",
+	"[" A "," B "," C "," D,
+	"[" A "," B "," C "," D "]]",
+	"[" A B "," C "]",
+	"[" A "," C "}]",
+	"[" A ",null]",
+	"[" A "," B "," ROW("q/c", "null") "]",
+	"[" A "," ROW("p/b", "\"!\"") "," C "]",
+	"[" A ",{\"Key\":\"p/b\"}," C "]",
+	"",
+};
+
+static void
+test_recall(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MEM_COUNT(documents); i++) {
+		for (size_t k = 0; k < MEM_COUNT(documents); k++) {
+			for (size_t piece = 1; piece < 130; piece += piece < 8 ? 1 : 13)
+				check_pair(documents[i], documents[k], strlen(documents[k]), piece);
+		}
+	}
+}
+
+/* Every cut, and every byte replaced by one that means something in JSON. */
+static void
+test_recall_damaged(void **state)
+{
+	static const char bytes[] = "{}[],:\"\\0 x";
+	const char *text = "[" A "," B "," C "," D "]";
+	size_t len = strlen(text);
+	char *copy = mem_strdup(text);
+
+	(void)state;
+	for (size_t i = 0; i < len; i++) {
+		check_pair(text, text, i, 64);
+		for (const char *byte = bytes; *byte != '\0'; byte++) {
+			copy[i] = *byte;
+			check_pair(text, copy, len, 64);
+		}
+		copy[i] = text[i];
+	}
+	free(copy);
+}
+
+struct expectation {
+	const char *const *rows; /* ended by NULL */
+	size_t values, expected;
+};
+
+static int
+count_value(void *arg, size_t field, const struct json_rows_value *v, struct err *e)
+{
+	(void)field;
+	(void)v;
+	(void)e;
+	((struct expectation *)arg)->values++;
+	return 0;
+}
+
+static int
+next_row(void *arg, struct err *e)
+{
+	(void)e;
+	((struct expectation *)arg)->rows++;
+	return 0;
+}
+
+static const char *
+expect_row(void *arg, size_t *len)
+{
+	const char *row = *((struct expectation *)arg)->rows;
+
+	*len = row != NULL ? strlen(row) : 0;
+	return row;
+}
+
+static int
+count_expected(void *arg, struct err *e)
+{
+	((struct expectation *)arg)->expected++;
+	return next_row(arg, e);
+}
+
+/* What is expected is not parsed: of five rows only the first, the changed one, and the one too many. */
+static void
+test_expected_rows(void **state)
+{
+	static const struct json_rows_field field[] = { { .name = "v" } };
+	static const struct json_rows_spec spec = { .what = "the list",
+		.fields = field,
+		.field_count = 1,
+		.on_value = count_value,
+		.on_row = next_row,
+		.expect = expect_row,
+		.on_expected = count_expected };
+	static const char *const rows[] = { "{\"v\":1}", "{\"v\":2}", "{\"v\":3}", "{\"v\":4}",
+		NULL, NULL };
+	static const char text[] = "[{\"v\":1},{\"v\":5},{\"v\":3},{\"v\":4},{\"v\":6}]";
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		struct expectation x = { .rows = rows };
+		struct json_rows *r = json_rows_new(&spec, &x);
+
+		json_rows_expect(r);
+		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
+			size_t left = sizeof(text) - 1 - at;
+
+			assert_int_equal(
+			    json_rows_feed(r, text + at, left < piece ? left : piece, NULL), 0);
+		}
+		assert_int_equal(json_rows_end(r, NULL), 0);
+		json_rows_free(r);
+		assert_int_equal(x.values, 3);
+		assert_int_equal(x.expected, 2);
+	}
+}
+
 static void
 test_ten_thousand(void **state)
 {
 	struct str text = STR_INIT, value = STR_INIT;
+	struct kv_list last = { 0 };
 	struct kv_answer a = { 0 };
 	int64_t begin, took;
 	struct err e;
@@ -333,6 +530,16 @@ test_ten_thousand(void **state)
 	    feed(consul_reader_new_keys(PREFIX, false), text.data, text.len, 65536, &a, &e), 0);
 	took = clock_mono_us() - begin;
 	print_message("10,000 keys, %zu bytes: %" PRId64 " us\n", text.len, took);
+	kv_answer_clear(&a);
+	for (int i = 0; i < 2; i++) {
+		begin = clock_mono_us();
+		assert_int_equal(read_recalling(&last, text.data, text.len, 65536, &a, &e), 0);
+		took = clock_mono_us() - begin;
+		print_message("%s: %" PRId64 " us\n", i == 0 ? "remembered" : "recalled", took);
+		if (i == 0)
+			kv_answer_clear(&a);
+	}
+	kv_list_clear(&last);
 	assert_int_equal(a.list.count, 10000);
 	for (int i = 0; i < 10000; i += 777) {
 		char key[32];
@@ -357,6 +564,9 @@ main(void)
 		cmocka_unit_test(test_exact_key),
 		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_not_nodes),
+		cmocka_unit_test(test_recall),
+		cmocka_unit_test(test_recall_damaged),
+		cmocka_unit_test(test_expected_rows),
 		cmocka_unit_test(test_ten_thousand),
 	};
 

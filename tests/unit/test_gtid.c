@@ -203,6 +203,40 @@ test_random(void **state)
 	str_clear(&got);
 }
 
+static void
+test_advance(void **state)
+{
+	static const struct {
+		const char *position, *other, *server, *wanted;
+	} cases[] = {
+		/* What was replayed of domain 1 is passed; its own domain is not its business. */
+		{ "1-1-100,2-2-50", "1-1-104,2-2-60", "2", "1-1-104,2-2-50" },
+		{ "1-1-100", "1-1-104,2-2-60", "2", "1-1-104" },
+		{ "", "1-1-104", "2", "1-1-104" },
+		{ "1-1-104,2-2-50", "1-1-104,2-2-60", "2", NULL },
+		{ "1-1-105", "1-1-104", "2", NULL },
+		/* One domain for all: the number counts, whoever wrote it. */
+		{ "0-2-90", "0-1-104", "2", "0-1-104" },
+		{ "0-1-110", "0-3-120", "2", "0-3-120" },
+		{ "0-1-100", "0-2-104", "2", NULL },
+		/* 1 is no part of 11. */
+		{ "11-1-100,3-3-7", "1-1-5", "2", "1-1-5,11-1-100,3-3-7" },
+		{ "nonsense", "1-1-5", "2", NULL },
+		{ "1-1-5", "nonsense", "2", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str out = STR_INIT;
+		bool is_moved =
+		    gtid_advance(cases[i].position, cases[i].other, cases[i].server, &out);
+
+		assert_int_equal(is_moved, cases[i].wanted != NULL);
+		assert_string_equal(str_text(&out), cases[i].wanted != NULL ? cases[i].wanted : "");
+		str_clear(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -211,6 +245,7 @@ main(void)
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_what_a_server_wrote),
 		cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_advance),
 		cmocka_unit_test(test_random),
 	};
 

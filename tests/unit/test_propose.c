@@ -322,7 +322,7 @@ put_tools(struct fixture *f, const char *id, bool is_promoted)
 	    "\"%s\"}",
 	    id, is_promoted ? "true" : "false", is_promoted ? FLIP : "pointsman failover maindb");
 	kv_put(f->kv, "pointsman/proposals/maindb", text, strlen(text), done, f);
-	assert_true(io_test_wait(f->loop, &f->answers, f->answers + 1, 3000 * FAST));
+	assert_true(fake_timers_wait(f->loop, &f->answers, f->answers + 1, 3000));
 }
 
 static void
@@ -338,10 +338,10 @@ test_a_tools(void **state)
 {
 	struct fixture *f = *state;
 
-	live(f, 400);
+	live(f, 8000);
 	put_tools(f, "a", true);
 	set_command(f, "pointsman failover maindb");
-	live(f, 2000);
+	live(f, 40000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
 	assert_int_equal(sum(f, PROPOSE_SEEN) >= VANTAGES - 1, true);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
@@ -353,14 +353,14 @@ test_a_tools(void **state)
 	assert_non_null(strstr(f->value, "\"told_by\":\"web-"));
 
 	set_all(f, false, "db4");
-	live(f, 300);
+	live(f, 6000);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
 	assert_string_equal(value(f), "");
 
 	/* The next one is told again. */
 	set_all(f, false, "db3");
 	put_tools(f, "b", true);
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 2);
 }
 
@@ -371,13 +371,13 @@ test_a_tools_in_an_incident(void **state)
 	struct fixture *f = *state;
 
 	put_tools(f, "a", true);
-	live(f, 400);
+	live(f, 8000);
 	set_all(f, true, "db3");
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 1);
 	assert_non_null(strstr(value(f), "\"proposed_by\":\"sentinel\""));
 	set_all(f, false, "db3");
-	live(f, 1200);
+	live(f, 24000);
 	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 0);
 }
 
@@ -390,11 +390,11 @@ test_a_tools_command_follows(void **state)
 
 	put_tools(f, "a", false);
 	set_command(f, "pointsman failover maindb");
-	live(f, 800);
+	live(f, 16000);
 	assert_non_null(strstr(value(f), "\"pointsman failover maindb\""));
 	set_all(f, true, "db3");
 	set_command(f, "pointsman failover maindb --emergency");
-	live(f, 800);
+	live(f, 16000);
 	assert_non_null(strstr(value(f), "\"pointsman failover maindb --emergency\""));
 	assert_non_null(strstr(f->value, "\"proposed_by\":\"sentinel\""));
 	made = sum(f, PROPOSE_MADE);
@@ -403,7 +403,7 @@ test_a_tools_command_follows(void **state)
 		propose_free(f->ones[k].propose);
 		new_one(f, k);
 	}
-	live(f, 800);
+	live(f, 16000);
 	assert_int_equal(sum(f, PROPOSE_MADE), 0);
 }
 

@@ -103,11 +103,13 @@ class SqlServer(Process):
         if was_read_only:
             self.set_read_only(True)
 
-    def open_client(self, user="root", **kwargs):
+    def open_client(self, user="root", password=None, **kwargs):
         """A session that stays: a pipe into mariadb, for locks, open transactions, long statements."""
         argv = ["mariadb", "--no-defaults", "--user=" + user, "--socket=" + self.socket,
                 "--force", "--unbuffered"]
         env = dict(os.environ, **{MARK: self.procs.mark})
+        if password is not None:
+            env["MYSQL_PWD"] = password
         client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL, env=env, start_new_session=True, **kwargs)
         self.procs.started.append(client)
