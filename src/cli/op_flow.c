@@ -43,11 +43,11 @@ op_flow_run(const struct cli *cli, struct op *op, bool is_back)
 	op->observer = op_live_observer(live);
 	end = is_back ? op_roll_back(op, &e) : op_run(op, &e);
 	op->observer = NULL;
-	code = code_of(op, end);
+	/* A rollback that was asked for did what it should. */
+	code = is_back && end == OP_END_UNDONE ? EXIT_DONE : code_of(op, end);
 	op_live_finish(live, op, end, &e, code);
 	op_live_free(live);
-	/* A rollback that was asked for did what it should. */
-	return is_back && end == OP_END_UNDONE ? EXIT_DONE : code;
+	return code;
 }
 
 enum exit_code

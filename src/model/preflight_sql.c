@@ -28,7 +28,13 @@ say_two_writers(const struct preflight_facts *f, struct preflight *out)
 	preflight_say(out, PREFLIGHT_REFUSED, "both are writable: %s and %s", f->servers[0].node,
 	    f->servers[1].node);
 	preflight_why(out, "writes that end on the wrong one are lost or clash");
-	preflight_do(out, "on %s: SET GLOBAL read_only = 1", preflight_standby(f)->node);
+	if (f->is_active_known)
+		preflight_do(out,
+		    "pointsman rejoin %s    (fences %s and lists what it took; man "
+		    "pointsman-runbook, \"two writable\")",
+		    f->pair, preflight_standby(f)->node);
+	else
+		preflight_do(out, "on %s: SET GLOBAL read_only = 1", preflight_standby(f)->node);
 }
 
 void
@@ -99,8 +105,15 @@ say_stopped(const struct preflight_facts *f, const struct preflight_server *s,
 	else
 		preflight_why(out,
 		    "after the switch %s could not follow, so there would be no way back", s->node);
-	preflight_do(out, "mend %s, then START %s", s->node,
-	    s->sql->view->kind == SERVER_MARIADB ? "SLAVE" : "REPLICA");
+	/* Stopped without an error it may be an old master that has come back: never to be started unseen. */
+	if (number == 0 && !r->is_io_connecting && f->is_active_known)
+		preflight_do(out,
+		    "pointsman rejoin %s    (starts it when nothing would be overwritten)",
+		    f->pair);
+	else
+		preflight_do(out, "mend %s, then START %s%s", s->node,
+		    s->sql->view->kind == SERVER_MARIADB ? "SLAVE" : "REPLICA",
+		    !r->is_sql_running ? "    (man pointsman-runbook, \"1062\")" : "");
 }
 
 static void

@@ -24,6 +24,8 @@
 #include "operate/sql_replication.h"
 
 #define FENCE_COMMAND_MS 60000 /* to power a machine off by its management board */
+#define OLD_FENCED "old-fenced"
+#define SEMI_SYNC "semi-sync" /* that it was on, for the rejoin to turn it on again */
 
 /* --- the old one ---------------------------------------------------------------------------------- */
 
@@ -53,6 +55,20 @@ run_fence_command(struct op *op, struct err *e)
 	return rc;
 }
 
+/*
+ * Before the act's journal entry, so that it is in there: who takes it back has to know that the old one took
+ * writes, also when the tool died in between.
+ */
+static int
+fence_check(struct op *op, struct err *e)
+{
+	struct sql_server *from = sql_pair_of(op)->from;
+
+	if (sql_server_is_open(from) && sql_server_is_writable(from, sql_pair_ask_ms(op), e) == 1)
+		journal_note(op->journal, OLD_FENCED, "1");
+	return 0;
+}
+
 static int
 fence_old(struct op *op, struct err *e)
 {
@@ -69,7 +85,6 @@ fence_old(struct op *op, struct err *e)
 		op_note(op, "NOT FENCED: %.200s", e->text);
 		return 0;
 	}
-	journal_note(op->journal, "old-fenced", "1");
 	op_note(op, "%s answers, and is read-only now", op->journal->from);
 	return 0;
 }
@@ -77,7 +92,7 @@ fence_old(struct op *op, struct err *e)
 static int
 unfence_old(struct op *op, struct err *e)
 {
-	return op_fact(op, "old-fenced")[0] != '\0' ? sql_fence_undo(op, e) : 0;
+	return op_fact(op, OLD_FENCED)[0] != '\0' ? sql_fence_undo(op, e) : 0;
 }
 
 /* --- the standby ---------------------------------------------------------------------------------- */
@@ -87,13 +102,15 @@ waits_check(struct op *op, struct err *e)
 {
 	int rc = sql_server_waits_for_replica(sql_pair_of(op)->to, sql_pair_ask_ms(op), e);
 
+	/* Known before the act's journal entry: a resume finds it off. */
+	if (rc > 0)
+		journal_note(op->journal, SEMI_SYNC, "1");
 	return rc < 0 ? -1 : !rc;
 }
 
 static int
 waits_off(struct op *op, struct err *e)
 {
-	journal_note(op->journal, "semi-sync", "1");
 	return sql_server_set_semi_sync(sql_pair_of(op)->to, false, sql_pair_ask_ms(op), e);
 }
 
@@ -178,7 +195,7 @@ static const struct step steps[] = {
 	{ .name = "fence", .title = "{from} read-only, if it answers",
 	    .why = "whoever still reaches it must not write there",
 	    .undo_text = "{from} writable", .expect_ms = 1000, .limit_ms = 5000,
-	    .act = fence_old, .undo = unfence_old },
+	    .check = fence_check, .act = fence_old, .undo = unfence_old },
 	{ .name = "semi-sync", .title = "{to} commits without waiting",
 	    .why = "it would wait for a replica that is dead", .undo_text = "it waits again",
 	    .expect_ms = 2, .limit_ms = 5000, .check = waits_check, .act = waits_off,

@@ -137,21 +137,29 @@ stop(struct op *op, struct err *e)
 	return command(op, "stop", op->pair->stop, op->journal->from, e);
 }
 
-/* What may have been started on to must be known to have stopped; one that never was need not answer. */
+/* Whether to may have been started by us, and was not stopped again: it may come up late. */
+static bool
+is_started(const struct op *op)
+{
+	const struct journal_step *s = journal_find(op->journal, "start");
+
+	return s != NULL &&
+	       (s->state == STEP_BEGUN || s->state == STEP_DONE || s->state == STEP_FAILED);
+}
+
+/* The runner tries this one first, to end what is refused; here the order matters more. */
 static int
 stop_undo(struct op *op, struct err *e)
 {
-	const struct journal_step *start = journal_find(op->journal, "start");
 	enum work is;
 
 	if (look(op, op->journal->from, &is, e) != 0)
 		return -1;
 	if (is == WORK_RUNS)
 		return 0;
-	if (start != NULL && start->state != STEP_WAITING &&
-	    is_in(op, op->journal->to, WORK_STOPPED, e) <= 0)
-		return err_wrap(e, "%s is not started again before the other one has stopped",
-		    op->journal->from);
+	if (is_started(op))
+		return err_set(e, ERR_CONFLICT, "%s is not started again before %s was stopped",
+		    op->journal->from, op->journal->to);
 	return start_alone(op, op->journal->from, op->journal->to, e);
 }
 

@@ -48,4 +48,6 @@ interrupt_keep(void)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &act, NULL);
 	sigaction(SIGHUP, &ignore, NULL);
+	/* Ctrl-Z would leave writers refused for as long as the shell likes. */
+	sigaction(SIGTSTP, &ignore, NULL);
 }

@@ -10,7 +10,7 @@
 void interrupt_catch(void);
 /*
  * From now on Ctrl-C and SIGTERM only set the flag, however often they come, and the loss of the terminal
- * does not even that: for what must not end halfway.
+ * and Ctrl-Z do not even that: for what must not end, or stop, halfway.
  */
 void interrupt_keep(void);
 /* The form that kv_wait.h asks for; arg is not used. */

@@ -2,29 +2,17 @@
 when the old one comes back nothing that was acknowledged is overwritten without a word. What only the old
 one has is listed, saved and held; replayed, or the server rebuilt, both have the same again."""
 import os
-import subprocess
 import time
 
 import pytest
 
-from conftest import IS_SOAK, soak
-from lib.emergency import EmergencyWorld
+from conftest import soak
+from lib.cli import Result
+from lib.daemon import run_cli
+from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
-from lib.tripwire import Tripwire, announces
 from lib.vantage import Vantage
-from lib.world import PAIR, on_memory
-
-FENCE = """#!/bin/sh
-echo "$@" >>"$(dirname "$0")/fenced"
-test -f "$(dirname "$0")/fence-fails" && { echo "the board does not answer"; exit 7; }
-exit 0
-"""
-
-
-def said(done):
-    """Without the lines that a screen has."""
-    return " ".join((done.out + done.err).split())
-
+from lib.world import PAIR
 
 @pytest.fixture(scope="module")
 def raised(module_procs, consul):
@@ -39,30 +27,6 @@ def world(raised):
     yield raised
     if raised.has_semi_sync and all(s.is_alive() for s in raised.servers.values()):
         raised.set_semi_sync(False)
-
-
-def begin(world):
-    """A case that failed leaves servers that differ: then one of them is made anew."""
-    try:
-        world.reset()
-        assert world.tables("db3") == world.tables("db4")
-    except Exception as e:  # whatever it was, the next case is about something else
-        print("made anew after: %s" % e)
-        for server in world.servers.values():
-            server.kill()
-            server.start()
-        world.rebuild("db4", "db3")
-        world.reset()
-
-
-def wait_same(world):
-    """After a rejoin: one writable, both replicate, and both have the same."""
-    active = world.named()
-    other = "db4" if active == "db3" else "db3"
-    world.wait_replicating()
-    world.servers[other].wait_applied(world.servers[active])
-    assert world.writable() == [active]
-    assert world.tables("db3") == world.tables("db4")
 
 
 def check_held(world, done, old, new, written, before):
@@ -261,9 +225,11 @@ def test_frozen_then_thawed(world, vantage):
     # Found at once, by whoever looks and by the vantages.
     wait_for("two writers", lambda: vantage.pair(PAIR)["trouble"] == "two-writers", 15, 0.02)
     found = time.monotonic() - began
-    pairs, status = world.run("pairs"), world.run("status")
-    for seen in (pairs, status):
-        assert seen.code == 1 and "both take writes" in seen.out, seen
+    for command in ("pairs", "status"):
+        seen = Result(*run_cli(vantage.config_path, command))
+        assert seen.code == 1 and "both take writes" in said(seen), seen
+    done = world.run("doctor", PAIR)
+    assert done.code == 1 and "pointsman rejoin" in said(done), done
     print("thawed, and named after %.2f s" % found)
     assert found < 5
     # Its clients are still there, and write: nobody else has that.
@@ -275,94 +241,9 @@ def test_frozen_then_thawed(world, vantage):
     check_held(world, done, "db3", "db4", [777001], (world.tables("db3"), tables))
     assert world.db3.value(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "0", "it was not ended"
-    assert client.wait(5) is not None
+    client.kill()
+    client.wait()
     world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
     assert world.rejoin().code == 0
     wait_same(world)
     wait_for("fine", lambda: vantage.pair(PAIR)["trouble"] == "fine", 15, 0.05)
-
-
-# --- fence-command -----------------------------------------------------------------------------------------
-
-
-def test_fence_command(world):
-    fence = os.path.join(world.dir, "fence")
-    with open(fence, "w") as f:
-        f.write(FENCE)
-    os.chmod(fence, 0o755)
-    world.configure('fence-command = {"%s", "{node}", "{address}"}' % fence)
-    try:
-        world.db3.kill()
-        with open(os.path.join(world.dir, "fence-fails"), "w"):
-            pass
-        before = (world.named(), world.api.index(world.root + "names/" + PAIR), world.db4.is_read_only(),
-                  world.db4.replica().get("Slave_SQL_Running"))
-        done = world.emergency("--dead", "db3")
-        assert done.code in (3, 5) and "the board does not answer" in said(done), done
-        assert before == (world.named(), world.api.index(world.root + "names/" + PAIR),
-                          world.db4.is_read_only(), world.db4.replica().get("Slave_SQL_Running"))
-        assert world.lock_session() is None and world.newest("emergency")["result"] == "undone"
-        os.unlink(os.path.join(world.dir, "fence-fails"))
-        done = world.emergency("--dead", "db3")
-        assert done.code == 0, done
-        called = open(os.path.join(world.dir, "fenced")).read().splitlines()
-        assert called == ["db3 " + world.db3.address] * 2
-        assert world.named() == "db4" and world.writable() == ["db4"]
-        world.come_back("db3")
-        assert world.rejoin().code == 0
-        wait_same(world)
-    finally:
-        world.configure()
-
-
-# --- the tool dies in the middle ---------------------------------------------------------------------------
-
-
-def finish(world, kind):
-    """resume, until it has ended; its journal."""
-    op = world.newest(kind)
-    done = world.run("resume", op["id"], "--yes", limit=90)
-    assert done.code in (0, 1), done
-    return world.newest(kind)
-
-
-STEPS = {"emergency": ("semi-sync", "drain", "part", "flip", "lift", "test-write"),
-         "rejoin": ("sessions", "compare", "follow", "back", "semi-sync")}
-
-
-@pytest.mark.parametrize("kind,steps", [(k, s) for k in STEPS for s in (STEPS[k] if IS_SOAK else STEPS[k][1::3])])
-def test_killed_in_the_middle(world, kind, steps):
-    """Before and after the journal entry of each step."""
-    for after in soak((False, True), (True,)):
-        begin(world)
-        world.set_semi_sync(True)
-        world.db3.kill()
-        argv = world.emergency_argv("--dead", "db3")
-        if kind == "emergency":
-            match = "names/" + PAIR if steps == "flip" else announces(steps)
-            kill_command(world, argv, match, after)
-            op = finish(world, "emergency")
-        else:
-            assert world.run(*argv, limit=90).code == 0
-            op = world.newest("emergency")
-        assert op["result"] == "done", op
-        assert world.named() == "db4" and world.writable() == ["db4"]
-        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "0"
-        world.come_back("db3")
-        if kind == "rejoin":
-            kill_command(world, ["rejoin", PAIR, "--yes"], announces(steps), after)
-            assert finish(world, "rejoin")["result"] == "done"
-        else:
-            assert world.rejoin().code == 0
-        wait_same(world)
-        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1"
-        world.check_never_both()
-        world.set_semi_sync(False)
-
-
-def kill_command(world, argv, match, after):
-    command = Tripwire(world.procs, world.argv(argv), at=1, match=match, after=after)
-    assert command.wait_stopped(), command.end()
-    command.kill()
-    if after:
-        time.sleep(0.01)

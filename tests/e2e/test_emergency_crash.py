@@ -1,0 +1,189 @@
+"""An emergency whose tool dies in the middle, whose fence-command fails, or whose active server has a full
+disk: after resume one is writable, the name says that one, and the way back is open."""
+import os
+import subprocess
+import time
+
+import pytest
+
+from conftest import IS_SOAK, soak
+from lib import mariadb
+from lib.emergency import EmergencyWorld, begin, said, wait_same
+from lib.proc import wait_for
+from lib.tripwire import Tripwire, announces
+from lib.world import PAIR, on_memory
+
+FENCE = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/fenced"
+test -f "$(dirname "$0")/fence-fails" && { echo "the board does not answer"; exit 7; }
+exit 0
+"""
+
+
+def on_a_small_disk(procs, server):
+    """db3's data are on a disk of their own, which can be filled."""
+    on_memory(procs, server)
+    if server.name != "db3" or os.geteuid() != 0:
+        return
+    os.makedirs(server.data)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=150m", "tmpfs", server.data], check=True)
+    # Behind those of on_memory: closers run last first.
+    procs.at_close(lambda: (server.kill(), subprocess.run(["umount", "-l", server.data], check=True)))
+    with_template(server)
+
+
+def with_template(server):
+    """What start() does where there is no directory yet."""
+    subprocess.run(["cp", "-r", mariadb._template(server.procs) + "/.", server.data], check=True)
+
+
+@pytest.fixture(scope="module")
+def raised(module_procs, consul):
+    world = EmergencyWorld(module_procs, consul, hz=200, prepare=on_a_small_disk)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(raised):
+    begin(raised)
+    yield raised
+    if raised.has_semi_sync and all(s.is_alive() for s in raised.servers.values()):
+        raised.set_semi_sync(False)
+
+
+# --- fence-command -----------------------------------------------------------------------------------------
+
+
+def test_fence_command(world):
+    fence = os.path.join(world.dir, "fence")
+    with open(fence, "w") as f:
+        f.write(FENCE)
+    os.chmod(fence, 0o755)
+    world.configure('fence-command = {"%s", "{node}", "{address}"}' % fence)
+    try:
+        world.db3.kill()
+        with open(os.path.join(world.dir, "fence-fails"), "w"):
+            pass
+        before = (world.named(), world.api.index(world.root + "names/" + PAIR), world.db4.is_read_only(),
+                  world.db4.replica().get("Slave_SQL_Running"))
+        done = world.emergency("--dead", "db3")
+        assert done.code in (3, 5) and "the board does not answer" in said(done), done
+        assert before == (world.named(), world.api.index(world.root + "names/" + PAIR),
+                          world.db4.is_read_only(), world.db4.replica().get("Slave_SQL_Running"))
+        assert world.lock_session() is None and world.newest("emergency")["result"] == "undone"
+        os.unlink(os.path.join(world.dir, "fence-fails"))
+        done = world.emergency("--dead", "db3")
+        assert done.code == 0, done
+        called = open(os.path.join(world.dir, "fenced")).read().splitlines()
+        assert called == ["db3 " + world.db3.address] * 2
+        assert world.named() == "db4" and world.writable() == ["db4"]
+        world.come_back("db3")
+        assert world.rejoin().code == 0
+        wait_same(world)
+    finally:
+        world.configure()
+
+
+# --- the tool dies in the middle ---------------------------------------------------------------------------
+
+
+def finish(world, kind):
+    """resume, until it has ended; its journal."""
+    op = world.newest(kind)
+    done = world.run("resume", op["id"], "--yes", limit=90)
+    assert done.code in (0, 1), done
+    return world.newest(kind)
+
+
+STEPS = {"emergency": ("semi-sync", "drain", "part", "flip", "lift", "test-write"),
+         "rejoin": ("sessions", "compare", "follow", "back", "semi-sync")}
+SHORT = {"emergency": ("drain",), "rejoin": ("back",)}
+
+
+@pytest.mark.parametrize("kind,step", [(k, s) for k in STEPS for s in (STEPS if IS_SOAK else SHORT)[k]])
+def test_killed_in_the_middle(world, kind, step):
+    """Before and after the journal entry of each step."""
+    for after in soak((False, True), (True,)):
+        begin(world)
+        world.set_semi_sync(True)
+        world.db3.kill()
+        argv = world.emergency_argv("--dead", "db3")
+        if kind == "emergency":
+            match = "names/" + PAIR if step == "flip" else announces(step)
+            kill_command(world, argv, match, after)
+            op = finish(world, "emergency")
+        else:
+            assert world.run(*argv, limit=90).code == 0
+            op = world.newest("emergency")
+        assert op["result"] == "done", op
+        assert world.named() == "db4" and world.writable() == ["db4"]
+        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "0"
+        world.come_back("db3")
+        if kind == "rejoin":
+            kill_command(world, ["rejoin", PAIR, "--yes"], announces(step), after)
+            assert finish(world, "rejoin")["result"] == "done"
+        else:
+            assert world.rejoin().code == 0
+        wait_same(world)
+        assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1"
+        world.check_never_both()
+        world.set_semi_sync(False)
+
+
+def kill_command(world, argv, match, after):
+    command = Tripwire(world.procs, world.argv(argv), at=1, match=match, after=after)
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    if after:
+        time.sleep(0.01)
+
+
+# --- a full disk -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: mounting a small disk needs root")
+def test_the_disk_of_the_active_is_full(world):
+    """It answers, and commits wait for room: a planned failover is refused or undone, the emergency goes."""
+    filler = os.path.join(world.db3.data, "filler")
+    with open(filler, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(b"x" * 65536)
+        except OSError:
+            pass
+    client = world.db3.open_client("game", "gamepw")
+    client.stdin.write(b"".join(b"INSERT INTO game.t VALUES (%d);\n" % (500000 + i) for i in range(900)))
+    client.stdin.flush()
+    # The one that found no room for its entry in the binary log.
+    wait_for("a commit waits for room", lambda: world.db3.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game' AND COMMAND = 'Query'"
+        " AND TIME_MS > 1000") != "0", 20, 0.1)
+    try:
+        code, plan = world.plan()
+        refused = [p["fact"] for p in plan["preflight"] if p["level"] in ("refused", "unknown")]
+        if code == 0:
+            done = world.failover()
+            assert done.code == 5, done
+            refused = [world.newest("failover")["error"]]
+        print("planned: %s" % refused)
+        assert world.named() == "db3" and world.db4.is_read_only()
+        done = world.run("failover", PAIR, "--emergency", "--dry-run")
+        assert done.code == 3 and "db3 answers" in said(done), done
+        done = world.emergency("--dead", "db3")
+        print("emergency: exit %d, %s" % (done.code, said(done)[-200:]))
+        assert done.code in (0, 1), done
+        assert world.named() == "db4" and not world.db4.is_read_only()
+    finally:
+        os.unlink(filler)
+    client.kill()
+    client.wait()
+    # Room is made, as an administrator does before it is started anew.
+    world.db3.kill()
+    world.come_back("db3")
+    done = world.rejoin()
+    if done.code == 3:
+        world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+        done = world.rejoin()
+    assert done.code == 0, done
+    wait_same(world)
