@@ -164,7 +164,10 @@ op_lock_take(struct op_lock **out, struct client *client, const char *pair,
 	return 0;
 }
 
-/* The session ends last: that frees the lock, too, when the release did not arrive. */
+/*
+ * The session ends last: that frees the lock, too, when the release did not arrive. Both are tried for one
+ * that is said to be lost, too: a Consul that has just come up says so of sessions it has not read yet.
+ */
 void
 op_lock_free(struct op_lock *l)
 {
@@ -173,7 +176,7 @@ op_lock_free(struct op_lock *l)
 	if (l->call != NULL)
 		kv_cancel(l->call);
 	loop_timer_free(l->timer);
-	if (l->is_held && !l->is_lost) {
+	if (l->is_held) {
 		const struct kv_op op = { .kind = KV_OP_DELETE, .key = l->key };
 		const struct kv_op ops[] = {
 			{ .kind = KV_OP_CHECK_SESSION, .key = l->key, .session = l->session }, op
@@ -181,7 +184,7 @@ op_lock_free(struct op_lock *l)
 
 		kv_wait_txn(&l->client->wait, ops, MEM_COUNT(ops), NULL);
 	}
-	if (l->session[0] != '\0' && !l->is_lost)
+	if (l->session[0] != '\0')
 		kv_wait_session_destroy(&l->client->wait, l->session, NULL);
 	free(l->key);
 	free(l);
