@@ -111,6 +111,7 @@ sql_pair_close(struct op *op)
 	sql_server_free(p->from);
 	sql_server_free(p->to);
 	free(p->position);
+	free(p->written);
 	free(p);
 	op->state = NULL;
 }

@@ -12,6 +12,7 @@ struct sql_pair {
 	struct sql_server *from, *to; /* the journal's */
 	char *position;               /* of from, that to has to reach; NULL: not taken yet */
 	int64_t taken_ms;             /* monotonic: when */
+	char *written;                /* of to, that from has to reach afterwards; NULL: not yet */
 };
 
 #define SQL_CONNECT_MS 5000
