@@ -250,7 +250,7 @@ check_hours(struct failover *f)
 	struct tm local;
 
 	localtime_r(&now, &local);
-	if (f->facts.is_emergency || time_windows_allow(&f->pair->maintenance, &local))
+	if (strcmp(f->kind, "failover") != 0 || time_windows_allow(&f->pair->maintenance, &local))
 		return EXIT_DONE;
 	if (reason != NULL && reason[0] != '\0') {
 		journal_note(f->op->journal, "outside-window", SHOWN(reason));

@@ -50,11 +50,25 @@ op_flow_run(const struct cli *cli, struct op *op, bool is_back)
 	return code;
 }
 
+/* The lock was had, and no entry written: it is a server that fails. */
+static enum exit_code
+refuse_server(const struct cli *cli, const struct op *op, const struct err *e)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(&r, "%s", SHOWN_LONG(e->text));
+	report_why(&r, "the operation needs this server, and nothing was touched");
+	report_do(&r, "pointsman doctor %s", op->pair->name);
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
 enum exit_code
 op_flow_refuse(const struct cli *cli, const struct op *op, const struct err *e)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
+	if (e->code != ERR_CONFLICT && op->state != NULL && op->journal_index == 0)
+		return refuse_server(cli, op, e);
 	if (e->code != ERR_CONFLICT)
 		return client_report_err(op->client, cli, e, "beginning the operation");
 	report_fact(&r, "somebody else is at work on %s: %s", op->pair->name, SHOWN_LONG(e->text));

@@ -12,48 +12,17 @@
  */
 #include <string.h>
 
-#include "base/mem.h"
-#include "base/str.h"
 #include "feature/config.h"
-#include "io/endpoint.h"
-#include "operate/client.h"
-#include "operate/op_command.h"
+#include "operate/op_node.h"
 #include "operate/op_steps.h"
 #include "operate/op_tables.h"
 #include "operate/sql_pair.h"
 #include "operate/sql_replication.h"
 
-#define FENCE_COMMAND_MS 60000 /* to power a machine off by its management board */
 #define OLD_FENCED "old-fenced"
 #define SEMI_SYNC "semi-sync" /* that it was on, for the rejoin to turn it on again */
 
 /* --- the old one ---------------------------------------------------------------------------------- */
-
-static bool
-has_fence_command(const struct op *op)
-{
-	return op->pair->fence != NULL;
-}
-
-static int
-run_fence_command(struct op *op, struct err *e)
-{
-	char host[ENDPOINT_TEXT_SIZE];
-	struct exec_result result;
-	struct str end = STR_INIT;
-	int rc;
-
-	endpoint_format_host(host, sql_server_at(sql_pair_of(op)->from));
-	if (op_command_run(op->client->loop, op->pair->fence, op->journal->from, host,
-		FENCE_COMMAND_MS, NULL, NULL, &result, e) != 0)
-		return err_wrap(e, "fence-command");
-	op_program_add_end(&end, &result);
-	rc = result.exit_status == 0
-		 ? 0
-		 : err_set(e, ERR_UNAVAILABLE, "fence-command %.200s", str_text(&end));
-	str_clear(&end);
-	return rc;
-}
 
 /*
  * Before the act's journal entry, so that it is in there: who takes it back has to know that the old one took
@@ -188,10 +157,7 @@ old_again(struct op *op, struct err *e)
 /* clang-format off */
 static const struct step steps[] = {
 	OP_STEP_BEGIN_HOOKS,
-	{ .name = "fence-command", .title = "fence-command cuts {from} off",
-	    .why = "a server that is only out of our sight may still take writes",
-	    .expect_ms = 1000, .limit_ms = FENCE_COMMAND_MS + 5000, .applies = has_fence_command,
-	    .act = run_fence_command },
+	OP_STEP_FENCE_COMMAND,
 	{ .name = "fence", .title = "{from} read-only, if it answers",
 	    .why = "whoever still reaches it must not write there",
 	    .undo_text = "{from} writable", .expect_ms = 1000, .limit_ms = 5000,

@@ -22,6 +22,7 @@
 #include "operate/client.h"
 
 #define LOCK_DELAY_MS 1000
+#define AGAIN_MS 50
 #define RETRY_MS 500 /* a renewal that failed is tried again soon */
 
 struct op_lock {
@@ -33,6 +34,7 @@ struct op_lock {
 	int64_t asked_us, renewed_us; /* monotonic; a renewal counts from when it was asked for */
 	bool is_lost;                 /* the session has ended */
 	bool is_held;
+	bool is_delayed; /* when it could not be had: nobody has it */
 };
 
 static void
@@ -95,13 +97,14 @@ say_who(const struct kv_entry *entry, struct err *e)
 
 /* Somebody has it: who. Or nobody: the delay after a session that ended. */
 static int
-explain(const struct op_lock *l, struct err *e)
+explain(struct op_lock *l, struct err *e)
 {
 	struct kv_list list;
 
 	if (kv_wait_get(&l->client->wait, l->key, &list, NULL, e) != 0)
 		return -1;
-	if (list.count == 0 || list.entries[0].session[0] == '\0')
+	l->is_delayed = list.count == 0 || list.entries[0].session[0] == '\0';
+	if (l->is_delayed)
 		err_set(e, ERR_CONFLICT, "the lock was freed a moment ago, and is in its delay");
 	else
 		say_who(&list.entries[0], e);
@@ -122,9 +125,22 @@ acquire(struct op_lock *l, const struct op_lock_words *words, struct err *e)
 
 	free(value);
 	l->is_held = rc == 1;
+	l->is_delayed = false;
 	if (rc == 0)
 		explain(l, e);
 	return rc == 1 ? 0 : -1;
+}
+
+/* A lock that nobody has is ours at the end of its delay. */
+static int
+acquire_patiently(struct op_lock *l, const struct op_lock_words *words, struct err *e)
+{
+	int64_t end_ms = clock_mono_ms() + 2 * LOCK_DELAY_MS;
+	int rc;
+
+	while ((rc = acquire(l, words, e)) != 0 && l->is_delayed && clock_mono_ms() < end_ms)
+		loop_turn(l->client->loop, AGAIN_MS);
+	return rc;
 }
 
 static int
@@ -155,7 +171,7 @@ op_lock_take(struct op_lock **out, struct client *client, const char *pair,
 	l->key = config_key(client->config, tail);
 	free(tail);
 	l->timer = loop_timer_new(client->loop, renew, l);
-	if (find_session(l, adopts, e) != 0 || acquire(l, words, e) != 0) {
+	if (find_session(l, adopts, e) != 0 || acquire_patiently(l, words, e) != 0) {
 		op_lock_free(l);
 		return -1;
 	}

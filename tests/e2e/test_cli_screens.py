@@ -137,7 +137,7 @@ def complete(desk, *words):
 def test_completion(desk):
     all_commands = commands(desk)
     assert complete(desk, "") == {c["name"].split()[0] for c in all_commands}
-    assert complete(desk, "re") == {"release", "render"}
+    assert complete(desk, "re") == {"rejoin", "release", "render", "resume"}
     assert complete(desk, "config", "") == {"check"}
     for command in all_commands:
         offered = complete(desk, *command["name"].split(), "--")
