@@ -211,7 +211,7 @@ def disturbed(world, step, what, whom):
     command.go_on()
     try:
         wait_for("it ends, or the writers are free", lambda: command.popen.poll() is not None
-                 or time.monotonic() > began + 8, 60, 0.05)
+                 or time.monotonic() > began + FREE_S, 60, 0.05)
         # Writers come before everything: a server that is not the disturbed one and was active is
         # writable again by now, or the new one is.
         is_free = is_somebody_writable(world, process)
@@ -258,8 +258,8 @@ def mend_what_came_back(world, whom):
 
 CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")]
 SHORT = [("fence", "freeze", "new"), ("flip", "freeze", "new"), ("flip", "kill", "new"),
-         ("flip", "kill", "Consul"), ("flip", "freeze", "Consul"), ("lift", "freeze", "new"),
-         ("lift", "kill", "old")]
+         ("flip", "freeze", "Consul"), ("lift", "freeze", "new"), ("lift", "kill", "old")]
+FREE_S = 5.5  # the budget of 3 s, and what a busy machine takes
 
 
 @pytest.mark.parametrize("step,what,whom", CELLS if IS_SOAK else SHORT)
