@@ -251,22 +251,24 @@ sql_rehearse_write(struct op *op, struct err *e)
 static int
 has_stood_still(struct op *op, struct err *e)
 {
-	const char *before = op_fact(op, SQL_WRITTEN);
+	struct sql_server *from = sql_pair_of(op)->from;
+	const char *fact = op_fact(op, SQL_WRITTEN);
+	const char *fenced = fact[0] != '\0' ? fact : op_fact(op, SQL_POSITION);
+	double more;
 	char *now;
-	int rc;
 
-	if (before[0] == '\0')
+	if (fenced[0] == '\0')
 		return 1;
-	if (sql_server_written(sql_pair_of(op)->from, sql_pair_ask_ms(op), &now, e) != 0)
+	if (sql_server_written(from, sql_pair_ask_ms(op), &now, e) != 0)
 		return -1;
-	rc = strcmp(before, now) == 0;
-	if (!rc)
+	more = gtid_behind(sql_server_dialect(from), now, fenced);
+	if (more > 0)
 		err_set(e, ERR_CONFLICT,
-		    "%s has written behind the fence, up to %.60s and not %.60s: an account "
+		    "%s has written %.0f transaction%s behind the fence, up to %.60s: an account "
 		    "that read_only does not stop is at work there",
-		    op->journal->from, now, before);
+		    op->journal->from, more, more == 1 ? "" : "s", now);
 	free(now);
-	return rc ? 1 : -1;
+	return more > 0 ? -1 : 1;
 }
 
 /* from executes what to writes, and has written nothing of its own behind the fence. */

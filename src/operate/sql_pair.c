@@ -239,19 +239,6 @@ shown_position(const char *position)
 	return len > 60 ? position + len - 60 : position;
 }
 
-/* What from wrote itself until now, for sql_follows_verify(): 0 or -1. */
-static int
-note_written(struct op *op, struct err *e)
-{
-	char *written;
-
-	if (sql_server_written(sql_pair_of(op)->from, sql_pair_ask_ms(op), &written, e) != 0)
-		return -1;
-	journal_note(op->journal, SQL_WRITTEN, written);
-	free(written);
-	return 0;
-}
-
 int
 sql_caught_up_verify(struct op *op, struct err *e)
 {
@@ -260,7 +247,7 @@ sql_caught_up_verify(struct op *op, struct err *e)
 	bool stood;
 	int rc;
 
-	if (p->position == NULL && (note_written(op, e) != 0 || take_position(op, e) != 0))
+	if (p->position == NULL && take_position(op, e) != 0)
 		return -1;
 	if ((rc = sql_server_has(p->to, p->position, sql_pair_ask_ms(op), e)) <= 0)
 		return rc;
@@ -277,7 +264,7 @@ sql_caught_up_verify(struct op *op, struct err *e)
 		return 0;
 	}
 	op_note(op, "%s", shown_position(p->position));
-	journal_note(op->journal, "position", p->position);
+	journal_note(op->journal, SQL_POSITION, p->position);
 	return 1;
 }
 

@@ -19,7 +19,8 @@ struct sql_pair {
 #define SQL_CONNECT_DEAD_MS 1500 /* to one that is thought dead: a black hole answers never */
 #define SQL_ASK_MS 2000          /* one question; a server that is well answers in one */
 
-/* The fact of the journal that says what from wrote itself until it was fenced. */
+/* Facts of the journal: what from had when it was fenced; and what it wrote itself, before a rejoin. */
+#define SQL_POSITION "position"
 #define SQL_WRITTEN "written"
 
 #define SQL_ASK_LEAST_MS 100
