@@ -58,7 +58,8 @@ def free_port(address="127.0.0.1"):
     raise RuntimeError("no free port on " + address)
 
 
-def _in_child():
+def in_child():
+    """A group of its own, and an end when its parent ends."""
     os.setsid()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -177,7 +178,7 @@ class Procs:
         env[MARK] = self.mark
         popen = subprocess.Popen(
             process.argv, stdin=process.stdin or subprocess.DEVNULL, stdout=process.stdout or log,
-            stderr=log, env=env, close_fds=True, preexec_fn=_in_child)
+            stderr=log, env=env, close_fds=True, preexec_fn=in_child)
         self.started.append(popen)
         return popen
 

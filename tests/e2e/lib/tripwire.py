@@ -7,7 +7,7 @@ import subprocess
 
 from .cli import Result, clean_env
 from .daemon import build_dir
-from .proc import Timeout, wait_for
+from .proc import Timeout, in_child, wait_for
 
 LIBRARY = os.path.join(build_dir(), "tests", "proof", "tripwire.so")
 
@@ -37,7 +37,7 @@ class Tripwire:
         if match:
             env["TRIPWIRE_MATCH"] = match
         self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env=clean_env(env), start_new_session=True)
+                                      stderr=subprocess.PIPE, env=clean_env(env), preexec_fn=in_child)
         procs.started.append(self.popen)
         self.held = None
 
