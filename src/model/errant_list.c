@@ -320,5 +320,5 @@ errant_list_clear(struct errant_list *l)
 	close_tx(l);
 	gtid_clear(&l->gtids);
 	free(l->items);
-	*l = (struct errant_list){ NULL };
+	memset(l, 0, sizeof(*l));
 }

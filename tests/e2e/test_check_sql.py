@@ -126,7 +126,7 @@ def test_a_frozen_server(desk):
     active.freeze()
     try:
         began = time.monotonic()
-        desk.expect("timeout", "within 2", active)
+        desk.expect("timeout", "within ", active)
         assert time.monotonic() - began < 4.0
     finally:
         active.thaw()

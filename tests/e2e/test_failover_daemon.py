@@ -43,7 +43,8 @@ class Chat(Desk):
         self.put_file("c1.runs")
         self.seed(names={"chat": "c1"}, nodes={"c1": "127.0.0.1", "c2": "127.0.0.2"})
         self.agent = Pointsmand(procs, consul.url, self.root, name="web-1").start()
-        wait_for("the agent serving", lambda: self.run("agents").code == 0, 10, 0.05)
+        wait_for("a pair that can fail over, and an agent that serves",
+                 lambda: self.run("failover", "chat", "--dry-run").code == 0, 20, 0.05)
 
     def put_file(self, name):
         with open(os.path.join(self.dir, name), "w"):

@@ -90,7 +90,7 @@ def test_nothing_is_wrong_where_nothing_is_wrong(procs, pair):
     assert report["acknowledged"] == len(writer.lines()) == counted == felt["acknowledged"]
     assert [s["found"] for s in report["servers"]] == [counted] * 2
     # A thousand a second were asked for; a machine that is busy may give less, never more.
-    assert 300 < counted / took < 1050
+    assert 100 < counted / took < 1050
     assert {connection for connection, _ in writer.lines()} == set(range(1, 9))
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"]
 

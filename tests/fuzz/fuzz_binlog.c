@@ -43,7 +43,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct binlog_reader reader = { false };
-	struct errant_list list = { NULL };
+	struct errant_list list = { .items = NULL };
 	struct binlog_event event;
 	size_t at = BINLOG_MAGIC_SIZE, len;
 

@@ -34,7 +34,7 @@
 #define SHOWN 16384 /* bytes of a message that are looked at */
 #define COM_QUERY 3
 
-static int count;
+static int matched;
 
 static bool
 is_socket(int fd)
@@ -151,7 +151,7 @@ seen(const char *data, size_t len)
 		return 0;
 	if (text_len > SHOWN)
 		text_len = SHOWN;
-	start = n = (size_t)snprintf(line, sizeof(line), "%d ", count + 1);
+	start = n = (size_t)snprintf(line, sizeof(line), "%d ", matched + 1);
 	memcpy(line + n, text, text_len);
 	n += text_len;
 	n += decoded(text, text_len, line + n, SHOWN);
@@ -161,7 +161,7 @@ seen(const char *data, size_t len)
 	line[n] = '\0';
 	if (match != NULL && strstr(line, match) == NULL)
 		return 0;
-	count++;
+	matched++;
 	/* By its number, because write() is one of those below. */
 	if (path != NULL &&
 	    (fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) >= 0) {
@@ -169,7 +169,7 @@ seen(const char *data, size_t len)
 			_exit(99);
 		close(fd);
 	}
-	return at != NULL && atoi(at) == count ? count : 0;
+	return at != NULL && atoi(at) == matched ? matched : 0;
 }
 
 static void

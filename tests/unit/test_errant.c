@@ -99,7 +99,7 @@ check_list(const char *path, const char *const (*want)[2], size_t count, const c
     enum gtid_dialect dialect, uint64_t rows)
 {
 	struct str bytes = STR_INIT, text = STR_INIT;
-	struct errant_list l = { NULL };
+	struct errant_list l = { .items = NULL };
 
 	assert_int_equal(file_read(path, 1 << 20, &bytes, NULL), 0);
 	feed(bytes.data, bytes.len, &l);
@@ -154,7 +154,7 @@ test_damage(void **state)
 
 		assert_int_equal(file_read(paths[i], 1 << 20, &bytes, NULL), 0);
 		for (size_t at = 0; at < bytes.len; at++) {
-			struct errant_list l = { NULL };
+			struct errant_list l = { .items = NULL };
 			char *copy = mem_alloc(at + 1);
 
 			memcpy(copy, bytes.data, at);
@@ -197,7 +197,7 @@ add_statement(struct errant_list *l, uint64_t number, const char *statement)
 static void
 test_statements(void **state)
 {
-	struct errant_list l = { NULL };
+	struct errant_list l = { .items = NULL };
 	struct str text = STR_INIT;
 	char large[901];
 
@@ -224,7 +224,7 @@ test_statements(void **state)
 static void
 test_many(void **state)
 {
-	struct errant_list l = { NULL };
+	struct errant_list l = { .items = NULL };
 
 	(void)state;
 	for (uint64_t i = 1; i <= ERRANT_LIST_MAX + 500; i++)

@@ -28,9 +28,11 @@
 enum { FENCE, FLIP, LIFT, AFTER, STEPS };
 
 /* What happens where. Inherited by the children. */
+enum { NOTHING, FAILS, DIES_BEFORE, DIES_AFTER, NEVER_TRUE };
+
 static struct {
-	int at; /* a step, or -1 */
-	enum { NOTHING, FAILS, DIES_BEFORE, DIES_AFTER, NEVER_TRUE } what;
+	int at;   /* a step, or -1 */
+	int what; /* one of those */
 } trouble = { -1, NOTHING };
 
 static char id[OP_ID_SIZE];

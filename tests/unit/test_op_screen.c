@@ -825,7 +825,7 @@ check_patient(int fd, bool is_terminal)
 	alarm(30); /* the answer to what this test is about */
 	run_against(fd, is_terminal, &live_ms, &end_ms);
 	alarm(0);
-	assert_true(live_ms < 1000);
+	assert_true(live_ms < 10000);
 	assert_true(end_ms >= LAZY_OUT_PATIENCE_MS - 10 && end_ms < LAZY_OUT_PATIENCE_MS + 1500);
 	/* The one that the shell has, too, is as it was. */
 	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
@@ -839,7 +839,7 @@ check_gone(int fd, bool is_terminal)
 	alarm(30);
 	run_against(fd, is_terminal, &live_ms, &end_ms);
 	alarm(0);
-	assert_true(live_ms < 1000 && end_ms < 1000);
+	assert_true(live_ms < 10000 && end_ms < 1000);
 }
 
 static void
