@@ -27,8 +27,8 @@
 #define CALL_LIMIT_MS 10000
 
 /*
- * The last list below a prefix that is watched, shared with whoever got it: the next answer differs in a
- * row or two. A handful, one for each prefix; while a read is under way it is with the reader.
+ * The last list below a prefix, shared with whoever got it: the next answer differs in a row or two. A
+ * handful, one for each prefix that is read; while a read is under way it is with the reader.
  */
 struct listed {
 	char *prefix;
@@ -256,8 +256,7 @@ list(struct kv *kv, const char *prefix, const struct kv_read *r, kv_done_fn *don
 	consul_add_param(&c->path, "recurse", NULL);
 	consul_add_read(&c->path, r);
 	c->reader = consul_reader_new_keys(prefix, false);
-	if (c->is_watch)
-		consul_reader_recall(c->reader, last_list(store_of(c), prefix));
+	consul_reader_recall(c->reader, last_list(store_of(c), prefix));
 	return begin(c, result, &e);
 }
 
