@@ -79,11 +79,12 @@ kv_list_find(const struct kv_list *l, const char *key)
 void
 kv_list_share(struct kv_list *to, struct kv_list *from)
 {
-	if (from->refs == NULL) {
+	if (from->refs == NULL && from->entries != NULL) {
 		from->refs = mem_alloc(sizeof(*from->refs));
 		*from->refs = 1;
 	}
-	++*from->refs;
+	if (from->refs != NULL) /* an empty list has nothing to free */
+		++*from->refs;
 	*to = *from;
 }
 
