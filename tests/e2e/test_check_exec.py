@@ -71,8 +71,9 @@ def test_bad_plugins_disturb_nobody(procs, consul, tmp_path):
     wait_for("the hanging ones fail", lambda: all(
         said()[n] == ("failing", "timeout") for n in ("hangs", "ignores-term", "endless", "stops")), 20)
     wait_for("absent fails", lambda: said()["absent"] == ("failing", "unknown"), 10)
-    assert said()["good"] == ("passing", "ok") and said()["leaves"] == ("passing", "ok")
-    assert said()["beat"] == ("passing", "ok")
+    # One run in 400 ms may be too late on a busy machine, which is no verdict.
+    wait_for("the others pass", lambda: all(
+        said()[n] == ("passing", "ok") for n in ("good", "leaves", "beat")), 10)
     fds = vantage.fds()
     settle(5.0)
     # At any moment no more than what runs: five plugins, each a supervisor, a shell and what it started.

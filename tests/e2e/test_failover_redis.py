@@ -48,7 +48,7 @@ class RedisDesk(Desk):
         self.seed(names={"sessions": "r4"},
                   nodes={node: s.address for node, s in self.servers.items()})
         self.agent = Pointsmand(procs, consul.url, self.root, name="web-1").start()
-        wait_for("the agent serving", lambda: self.run("agents").code == 0, 10, 0.05)
+        wait_for("the agent serving", lambda: self.run("drift").code == 0, 10, 0.05)
 
     def active(self):
         return self.get("names/sessions")

@@ -72,6 +72,7 @@ def test_a_moment_between_two_is_no_overlap(world):
         old, new = (world.db3, world.db4) if not world.db3.is_read_only() else (world.db4, world.db3)
         old.set_read_only(True)
         new.set_read_only(False)
+        time.sleep(0.025)  # a state that fits into the gap of two polls proves nothing
     seen = world.watcher.report()
     assert seen["both_writable"] == 0, seen
 

@@ -1,9 +1,10 @@
 /*
  * fuzz_journal.c: a document under ops/. What is taken is printable, and written again it reads back as
- * the same.
+ * the same: byte for byte, because a written number has 15 digits and a read one may have had more.
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "model/journal.h"
@@ -25,9 +26,21 @@ check_printable(const char *text)
 }
 
 static void
+check_same(const struct journal *j, const struct str *text)
+{
+	json_t *object = journal_to_json(j);
+	struct str again = STR_INIT;
+
+	json_write(&again, object);
+	require(again.len == text->len && memcmp(again.data, text->data, again.len) == 0);
+	str_clear(&again);
+	json_decref(object);
+}
+
+static void
 check(const struct journal *j)
 {
-	json_t *object = journal_to_json(j), *same;
+	json_t *object = journal_to_json(j);
 	struct str text = STR_INIT;
 	struct journal *again;
 	const char *key;
@@ -48,9 +61,7 @@ check(const struct journal *j)
 	json_write(&text, object);
 	if (text.len <= JOURNAL_MAX) {
 		require((again = journal_parse(str_text(&text), text.len, NULL)) != NULL);
-		same = journal_to_json(again);
-		require(json_equal(object, same));
-		json_decref(same);
+		check_same(again, &text);
 		journal_free(again);
 	}
 	str_clear(&text);

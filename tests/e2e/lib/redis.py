@@ -60,7 +60,7 @@ class Redis(Process):
     def __init__(self, procs, name="redis", address="127.0.0.1", port=None, of=None, password=None,
                  config=None):
         self.address, self.port = address, port or free_port(address)
-        self.password = password
+        self.password, self.of = password, of
         self.data = os.path.join(procs.dir, name + "-data")
         os.makedirs(self.data, exist_ok=True)
         self.conf = os.path.join(procs.dir, name + ".conf")
@@ -123,7 +123,12 @@ class Redis(Process):
         return self.info("replication").get("master_link_status") == "up"
 
     def wait_linked(self, limit=20.0):
+        """In the eyes of its first master, too: until that has reaped the child that wrote the copy and
+        heard of the replica again, up to a second later, it sends it nothing."""
         wait_for("redis %s linked to its master" % self.name, self.is_linked, limit, 0.02)
+        wait_for("redis %s sent what is written" % self.name, lambda: any(
+            key.startswith("slave") and "port=%d,state=online" % self.port in value
+            for key, value in self.of.info("replication").items()), limit, 0.02)
         return self
 
 
