@@ -151,8 +151,6 @@ def main():
     args = parser.parse_args()
     if args.quick:
         args.flips = 4
-    if args.disk:
-        os.environ["WORLD_ON_DISK"] = "1"
     kinds = [args.only] if args.only else ["mariadb", "mysql9"]
     missed = 0
     for kind in kinds:

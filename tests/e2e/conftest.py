@@ -3,7 +3,6 @@ site: names in a KV root of its own, nodes, dnsmasq, pointsmand and the hammer."
 import json
 import os
 import shutil
-import tempfile
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from lib.consul import Consul, consul_binary
 from lib.daemon import Pointsmand, program, run_cli
 from lib.dnsmasq import Dnsmasq
 from lib.fake import FakeConsul
+from lib.folder import make_run_folder, remove_run_folder, run_folder
 from lib.hammer import Hammer
 from lib.proc import Procs
 
@@ -21,6 +21,13 @@ IS_SOAK = os.environ.get("SOAK", "") not in ("", "0")
 def pytest_configure(config):
     config.addinivalue_line("markers", "soak: the long form, only with SOAK=1")
     config.addinivalue_line("markers", "harness: tests the harness itself, needs no pointsmand")
+    if not hasattr(config, "workerinput"):
+        make_run_folder()
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        remove_run_folder()
 
 
 def pytest_collection_modifyitems(items):
@@ -43,12 +50,11 @@ def soak(long, short):
 
 @pytest.fixture(scope="session")
 def base_dir():
-    # Not below pytest's own directory: that one is 0700, and dnsmasq gives its rights up.
-    path = tempfile.mkdtemp(prefix="pointsman-e2e-")
+    """A folder of this worker."""
+    path = os.path.join(run_folder(), os.environ.get("PYTEST_XDIST_WORKER", "gw"))
+    os.mkdir(path)
     os.chmod(path, 0o755)
-    yield path
-    if not os.environ.get("POINTSMAN_KEEP"):
-        shutil.rmtree(path, ignore_errors=True)
+    return path
 
 
 _dir_count = [0]

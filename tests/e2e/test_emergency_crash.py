@@ -11,7 +11,7 @@ from lib import mariadb
 from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
 from lib.tripwire import Tripwire, announces
-from lib.world import PAIR, on_memory
+from lib.world import PAIR
 
 FENCE = """#!/bin/sh
 echo "$@" >>"$(dirname "$0")/fenced"
@@ -22,19 +22,17 @@ exit 0
 
 def on_a_small_disk(procs, server):
     """db3's data are on a disk of their own, which can be filled."""
-    on_memory(procs, server)
     if server.name != "db3" or os.geteuid() != 0:
         return
     os.makedirs(server.data)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=150m", "tmpfs", server.data], check=True)
-    # Behind those of on_memory: closers run last first.
     procs.at_close(lambda: (server.kill(), subprocess.run(["umount", "-l", server.data], check=True)))
     with_template(server)
 
 
 def with_template(server):
     """What start() does where there is no directory yet."""
-    subprocess.run(["cp", "-r", mariadb._template(server.procs) + "/.", server.data], check=True)
+    subprocess.run(["cp", "-r", mariadb.template(server.procs) + "/.", server.data], check=True)
 
 
 @pytest.fixture(scope="module")

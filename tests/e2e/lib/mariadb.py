@@ -2,8 +2,8 @@
 import os
 import shutil
 import subprocess
-import tempfile
 
+from . import folder
 from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
 
 # What an account of a check needs; man/pointsman.conf.5 says the same.
@@ -18,29 +18,19 @@ OPTIONS = [
 ]
 
 
-def _template(procs):
-    """An empty data directory, made once for all servers of a session."""
-    path = os.path.join(procs.shared, "mariadb-template")
-    if os.path.isdir(path):
-        return path
-    new = tempfile.mkdtemp(prefix="mariadb-template-", dir=procs.shared)
-    tmp = own_tmp(new)
-    try:
-        # By force: a bare machine may not know its own name.
-        made = subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + new,
-                               "--auth-root-authentication-method=normal", "--skip-test-db",
-                               "--force", "--innodb-log-file-size=8M"]
-                              + (["--user=root"] if os.geteuid() == 0 else []),
-                              capture_output=True, text=True, timeout=120, check=False,
-                              env=dict(os.environ, TMPDIR=tmp))
-        assert made.returncode == 0, "mariadb-install-db:\n" + made.stdout + made.stderr
-        os.rename(new, path)
-    except OSError:  # somebody else was faster
-        assert os.path.isdir(path)
-    finally:
-        shutil.rmtree(tmp)
-        shutil.rmtree(new, ignore_errors=True)
-    return path
+def _install(path):
+    """An empty data directory. By force: a bare machine may not know its own name."""
+    made = subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + path,
+                           "--auth-root-authentication-method=normal", "--skip-test-db", "--force",
+                           "--innodb-log-file-size=8M"]
+                          + (["--user=root"] if os.geteuid() == 0 else []),
+                          capture_output=True, text=True, timeout=120, check=False,
+                          env=dict(os.environ, TMPDIR=own_tmp(path)))
+    assert made.returncode == 0, "mariadb-install-db:\n" + made.stdout + made.stderr
+
+
+def template(procs):
+    return folder.template(procs, "mariadb-template", _install)
 
 
 class MariaDB(SqlServer):
@@ -55,7 +45,7 @@ class MariaDB(SqlServer):
 
     def start(self, limit=60.0):
         if not os.path.isdir(self.data):
-            shutil.copytree(_template(self.procs), self.data)
+            shutil.copytree(template(self.procs), self.data)
         return super().start(limit)
 
     def create_replica_account(self):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from .proc import MARK
+from .folder import template
 from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
 
 CHECK_GRANTS = "REPLICATION CLIENT, PROCESS"
@@ -16,6 +16,8 @@ OPTIONS = [
     "--innodb-buffer-pool-size=32M", "--innodb-redo-log-capacity=16M", "--mysqlx=OFF",
     "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--log-bin=binlog", "--sync-binlog=1",
     "--replica-net-timeout=10", "--max-connections=60", "--secure-file-priv=",
+    # A third of the memory and of the time to start.
+    "--table-open-cache=200", "--table-definition-cache=400",
 ]
 
 _folder = [None]
@@ -53,17 +55,13 @@ def skip_without():
         pytest.skip("NOT TESTED: MySQL 9 cannot be had here (contrib/get-mysql9 says why)")
 
 
-def _template(procs):
-    path = os.path.join(os.path.dirname(procs.dir.rstrip("/")), "mysql9-template")
-    if not os.path.isdir(path):
-        subprocess.run([folder() + "/bin/mysqld", "--initialize-insecure", "--datadir=" + path + ".new",
-                        "--innodb-redo-log-capacity=16M"]
-                       + (["--user=root"] if os.geteuid() == 0 else []),
-                       check=True, capture_output=True, timeout=120,
-                       env=dict(os.environ, **{MARK: procs.mark, "TMPDIR": own_tmp(path)}))
-        os.remove(path + ".new/auto.cnf")  # its UUID: every copy has to get its own
-        os.rename(path + ".new", path)
-    return path
+def _initialize(path):
+    subprocess.run([folder() + "/bin/mysqld", "--initialize-insecure", "--datadir=" + path,
+                    "--innodb-redo-log-capacity=16M", "--secure-file-priv="]
+                   + (["--user=root"] if os.geteuid() == 0 else []),
+                   check=True, capture_output=True, timeout=120,
+                   env=dict(os.environ, TMPDIR=own_tmp(path)))
+    os.remove(path + "/auto.cnf")  # its UUID: every copy has to get its own
 
 
 class MySQL9(SqlServer):
@@ -74,7 +72,8 @@ class MySQL9(SqlServer):
 
     def start(self, limit=120.0):
         if not os.path.isdir(self.data):
-            shutil.copytree(_template(self.procs), self.data)
+            shutil.copytree(
+                template(self.procs, "mysql9-template", _initialize), self.data)
         return super().start(limit)
 
     def create_replica_account(self):

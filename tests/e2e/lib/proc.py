@@ -168,11 +168,6 @@ class Procs:
         self.started = []
         self.closers = []
 
-    @property
-    def shared(self):
-        """A directory for what is made once for all."""
-        return os.path.dirname(self.dir.rstrip("/"))
-
     def spawn(self, process, log):
         env = dict(os.environ, **process.env)
         env[MARK] = self.mark

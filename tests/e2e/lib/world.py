@@ -6,8 +6,6 @@ It is raised once for a module. reset() makes it what it was at first: db3 is ac
 operation is under way; a case may leave it in any state short of tables that differ."""
 import json
 import os
-import shutil
-import tempfile
 import time
 
 from . import mariadb, mysql9
@@ -31,18 +29,7 @@ PAIR, NODES = "maindb", ("db3", "db4")
 FLOOR = os.path.join(build_dir(), "bench", "failover_floor")
 
 
-def on_memory(procs, server):
-    """Its data directory where a sync costs nothing: what is measured is the work of an operation, and the
-    disk of a machine that runs other tests is somebody else's. A SIGKILL loses nothing there either."""
-    if not os.path.isdir("/dev/shm") or os.environ.get("WORLD_ON_DISK"):
-        return
-    place = tempfile.mkdtemp(prefix="pointsman-world-", dir="/dev/shm")
-    procs.at_close(lambda: (server.kill(), shutil.rmtree(place, ignore_errors=True)))
-    server.data = os.path.join(place, "data")
-    server.argv = [a if not a.startswith("--datadir=") else "--datadir=" + server.data for a in server.argv]
-
-
-def raise_servers(procs, kind, prepare=on_memory):
+def raise_servers(procs, kind, prepare=None):
     """As a careful administrator sets them up: read-only and without replication at their next start.
     prepare: is called with each before it starts for the first time."""
     net, port = loopback_net(), free_port()
@@ -55,7 +42,8 @@ def raise_servers(procs, kind, prepare=on_memory):
                     options=options + ["--auto-increment-offset=%d" % (i + 1), "--max-connections=120"])
                for i, node in enumerate(NODES)]
     for server in servers:
-        prepare(procs, server)
+        if prepare:
+            prepare(procs, server)
         server.start(limit=0)
     for server in servers:
         server.wait_ready()
@@ -73,7 +61,7 @@ class World(Desk):
     _worlds = 0
 
     def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000,
-                 prepare=on_memory):
+                 prepare=None):
         """kind: mariadb or mysql9. url: how the command reaches Consul, where not directly. pair: more
         members of its block. hz: of the watcher, which takes a third of a processor at 1,000. prepare: of
         raise_servers()."""
