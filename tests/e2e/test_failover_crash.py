@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import IS_SOAK
+from conftest import IS_SOAK, soak
 from lib.consul import Consul
 from lib.proc import wait_for
 from lib.relay import Relay
@@ -33,8 +33,9 @@ def relay(own_consul):
 
 @pytest.fixture(scope="module")
 def raised(module_procs, own_consul, relay):
-    """The command reaches Consul through the relay, everybody else directly."""
-    world = World(module_procs, own_consul, url="http://" + relay.endpoint)
+    """The command reaches Consul through the relay, everybody else directly. hz: 1,000 of the watcher are a third
+    of a processor, for all of the file."""
+    world = World(module_procs, own_consul, url="http://" + relay.endpoint, hz=soak(1000, 250))
     yield world
     world.close()
 

@@ -126,6 +126,8 @@ class Redis(Process):
         """In the eyes of its first master, too: until that has reaped the child that wrote the copy and
         heard of the replica again, up to a second later, it sends it nothing."""
         wait_for("redis %s linked to its master" % self.name, self.is_linked, limit, 0.02)
+        if self.of is None:
+            return self
         wait_for("redis %s sent what is written" % self.name, lambda: any(
             key.startswith("slave") and "port=%d,state=online" % self.port in value
             for key, value in self.of.info("replication").items()), limit, 0.02)

@@ -1,0 +1,41 @@
+"""pointsman failover, planned, on real pairs under a writer: nothing that was acknowledged is lost or there
+twice, both tables are equal, and at no instant are both writable. A file of its own, because the watcher asks
+both servers a thousand times a second until its last case has ended."""
+import pytest
+
+from conftest import soak
+from lib import mysql9
+from lib.world import World, wait_well
+
+
+@pytest.fixture(scope="module", params=["mariadb", "mysql9"])
+def both_kinds(request, module_procs, consul):
+    if request.param == "mysql9":
+        mysql9.skip_without()
+    world = World(module_procs, consul, request.param)
+    wait_well(world)
+    yield world
+    world.close()
+
+
+def test_to_and_fro_under_the_writer(both_kinds):
+    world = both_kinds
+    world.reset()
+    writer = world.writer()
+    times = []
+    for _ in range(soak(100, 4)):
+        to = world.other()
+        done = world.failover()
+        assert done.code == 0, done
+        writer.wait_rows(100)
+        world.check_well(to)
+        newest = world.history()[0]
+        assert (newest["result"], newest["to"]) == ("done", to), newest
+        times.append(newest["refused_ms"])
+    report = world.check_writer(writer)
+    assert len(report["handovers"]) == len(times), report["handovers"]
+    felt = sorted(h["refused_ms"] for h in report["handovers"])
+    print("%s: writes refused, by the journal %s ms, felt through dnsmasq %s ms" % (
+        world.kind, [round(t, 1) for t in times], [round(t, 1) for t in felt]))
+    # Of a machine that does other things, too; bench/failover.py measures.
+    assert felt[len(felt) // 2] < 1000, felt
