@@ -7,7 +7,7 @@ import subprocess
 
 from .cli import Result, clean_env
 from .daemon import build_dir
-from .proc import Timeout, in_child, wait_for
+from .proc import Timeout, tied, wait_for
 
 LIBRARY = os.path.join(build_dir(), "tests", "proof", "tripwire.so")
 
@@ -36,8 +36,8 @@ class Tripwire:
             env["TRIPWIRE_AFTER"] = "1"
         if match:
             env["TRIPWIRE_MATCH"] = match
-        self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env=clean_env(env), preexec_fn=in_child)
+        self.popen = subprocess.Popen(tied(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, env=clean_env(env), start_new_session=True)
         procs.started.append(self.popen)
         self.held = None
 
