@@ -39,11 +39,11 @@ LOOK_AROUND = [
     ("pointsman failover maindb", "and back again; you type the name"),
     ("pointsman history", "what was done, by whom, how long"),
     ("kill db4", "the active master dies;"),
-    ("pointsman pairs", "15 s later: a proposal, and what to type"),
+    ("pointsman pairs", "4 s later: a proposal, and what to type"),
     ("start db4", ""), ("pointsman rejoin maindb", "let it back, if nothing is lost"),
     ("status", ""), ("down", "")]
-# The demonstration's back end writes so long, and the failover comes in the middle.
-WRITER_S, FAILOVER_AFTER_S = 6, 1.5
+# The demonstration's back end has written that much before the failover, and as much again behind it.
+WRITER_BYTES, WRITER_LIMIT_S = 16 * 1024, 60
 
 
 def show(lab):
@@ -80,15 +80,26 @@ def plan_of(lab, pair):
     return plan
 
 
+def wait_for_rows(writer, record):
+    """Until its record has grown by some hundred rows, or it has ended."""
+    def size():
+        return os.path.getsize(record) if os.path.exists(record) else 0
+    begin = size()
+    wait_for("the back end writes",
+             lambda: size() > begin + WRITER_BYTES or writer.poll() is not None)
+
+
 def show_failover(lab):
     """To the other server and, the next time, back, while a back end writes through the name."""
     print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:")
-    writer, record = start_writer(lab, WRITER_S)
-    time.sleep(FAILOVER_AFTER_S)
+    writer, record = start_writer(lab, WRITER_LIMIT_S)
+    wait_for_rows(writer, record)
     plan = plan_of(lab, "maindb")
     if plan is not None:
         print(f"\n$ pointsman failover maindb --plan {plan} --yes", flush=True)
         run(lab, lab.pointsman("failover", "maindb", "--plan", plan, "--yes"))
+    wait_for_rows(writer, record)
+    writer.terminate()
     if writer.wait() == 0:
         print("\nThe back end's own report:", flush=True)
         check_writer(lab, record)
