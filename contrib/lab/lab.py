@@ -22,7 +22,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from centre import (AGENT_PORT, DNS_PORT, DOMAIN, FLIP_NAME, HOSTS, Lab, consul_binary, program)
 from processes import LabError, is_running, tail, wait_for
