@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lib.consul import consul_binary
-from lib.daemon import program
+from lib.folder import VARIABLE
 from lib.proc import wait_for
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -20,6 +20,7 @@ def lab(procs, *args, check=True):
     Consul of the tests, which need not be the one that is fetched."""
     env = dict(os.environ, POINTSMAN_E2E=procs.mark,
                PATH=os.path.dirname(consul_binary()) + ":" + os.environ["PATH"])
+    env.pop(VARIABLE, None)  # it finds its own places, as for everybody
     run = subprocess.run([sys.executable, "-B", LAB, *args], env=env, capture_output=True, text=True,
                          timeout=90, check=False)
     assert not check or run.returncode == 0, run.stdout + run.stderr
@@ -136,9 +137,6 @@ def test_down_where_nothing_is_up(procs):
 def test_what_fails_is_told_and_taken_down(procs):
     """A program that is not there: the logs are shown, and nothing of the lab stays."""
     folder = os.path.join(procs.dir, "lab")
-    template = os.path.join(os.path.dirname(program("pointsmand")), "mariadb-template")
-    if os.path.isdir(template):  # made by an earlier lab; else this one makes its own
-        os.symlink(template, os.path.join(procs.dir, "mariadb-template"))
     env = dict(os.environ, POINTSMAN_E2E=procs.mark, POINTSMAN_BUILD=procs.dir)
     run = subprocess.run([sys.executable, "-B", LAB, "up", "--embedded", "--dir", folder], env=env,
                          capture_output=True, text=True, timeout=60, check=False)
