@@ -372,10 +372,14 @@ def program(name):
 
 
 @functools.lru_cache
+def get_consul():
+    return subprocess.run([os.path.join(TOP, "contrib", "get-consul"), "--offline"],
+                          capture_output=True, text=True, check=False)
+
+
 def consul_binary(asks_only=False):
     """The path of a consul; None (or an error) when there is none."""
-    get = subprocess.run([os.path.join(TOP, "contrib", "get-consul"), "--offline"],
-                         capture_output=True, text=True, check=False)
+    get = get_consul()
     if get.returncode == 0:
         return get.stdout.strip()
     if asks_only:

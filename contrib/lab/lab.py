@@ -58,11 +58,19 @@ def show(lab, is_new):
     print(f"\nAll {len(HOSTS)} dnsmasq answered {where} {answered * 1000:.0f} ms after Enter",
           f"(the command ran {ran * 1000:.0f} ms).\n"
           f"From the KV's answer to dnsmasq's, {HOSTS[0]} needed {lab.agent_ms():.1f} ms.")
-    if is_new:  # the agents have looked meanwhile
-        wait_for("every check passes", lab.checks_pass, limit_s=40)
-    print("\n$ pointsman checks", flush=True)
-    subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
-    show_failover(lab)
+    print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:", flush=True)
+    writer, record = start_writer(lab, WRITER_LIMIT_S, "--rate", str(WRITER_RATE))
+    try:
+        if is_new:
+            wait_for("every check passes", lab.checks_pass, limit_s=40)
+        print("\n$ pointsman checks", flush=True)
+        subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
+        show_failover(lab, writer, record)
+    finally:
+        writer.terminate()
+    if writer.wait() == 0:
+        print("\nThe back end's own report:", flush=True)
+        check_writer(lab, record)
     print("\nLook around:")
     for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
@@ -91,20 +99,14 @@ def wait_for_rows(writer, record):
              lambda: size() > begin + WRITER_BYTES or writer.poll() is not None)
 
 
-def show_failover(lab):
-    """To the other server and, the next time, back, while a back end writes through the name."""
-    print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:")
-    writer, record = start_writer(lab, WRITER_LIMIT_S, "--rate", str(WRITER_RATE))
+def show_failover(lab, writer, record):
+    """To the other server and, the next time, back."""
     wait_for_rows(writer, record)
     plan = plan_of(lab, "maindb")
     if plan is not None:
         print(f"\n$ pointsman failover maindb --plan {plan} --yes", flush=True)
         run(lab, lab.pointsman("failover", "maindb", "--plan", plan, "--yes"))
     wait_for_rows(writer, record)
-    writer.terminate()
-    if writer.wait() == 0:
-        print("\nThe back end's own report:", flush=True)
-        check_writer(lab, record)
 
 
 def command_up(lab, options):
