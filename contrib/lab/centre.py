@@ -1,5 +1,6 @@
 """One lab: its folder, its network, its store, its hosts and its servers."""
 import base64
+import functools
 import json
 import os
 import random
@@ -165,13 +166,15 @@ class Lab:
         self.start("consul", [consul_binary(), "agent", "-config-file",
                               self.path("consul", "consul.json")], "consul/log",
                    what=self.consul_address)
+
+    def fill_consul(self):
         wait_for("Consul has a leader", lambda: self.consul_get("/v1/status/leader"))
         for node, where in self.nodes.items():
             self.consul_put("/v1/catalog/register", json.dumps({"Node": node, "Address": where}))
         for name, node in NAMES.items():
             self.consul_put(f"/v1/kv/pointsman/names/{name}", node)
 
-    def start_embedded(self):
+    def write_embedded(self):
         """The file of the embedded KV is what `consul kv export` prints."""
         entries = {f"pointsman/nodes/{node}": where for node, where in self.nodes.items()}
         entries.update({f"pointsman/names/{name}": node for name, node in NAMES.items()})
@@ -209,15 +212,18 @@ class Lab:
         self.take_network()
         os.makedirs(self.dir, exist_ok=True)
         self.save()
-        # They start while Consul elects itself, and are ready before anybody looks at them.
-        self.servers.begin()
-        if embedded:
-            self.start_embedded()
-        else:
+        # Consul takes its time to elect itself; meanwhile the servers start, side by side, and become
+        # pairs. They are that before anybody looks at them.
+        if not embedded:
             self.start_consul()
+        self.servers.begin()
         for index in range(len(HOSTS)):
             self.write("", HOSTS[index], "pointsmand.log")
         self.servers.finish()
+        if embedded:
+            self.write_embedded()
+        else:
+            self.fill_consul()
         # Agents look, and may no more than that; who operates has an account that may.
         self.write(self.servers.pairs_conf("pointsman"), "pairs.conf")
         self.write(self.servers.pairs_conf("operator"), "operator-pairs.conf")
@@ -352,6 +358,7 @@ output "hosts" {{
 """
 
 
+@functools.lru_cache
 def user_name():
     """dnsmasq started by root becomes somebody else, who may not read the lab's folder."""
     return subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
@@ -364,10 +371,15 @@ def program(name):
     return path
 
 
+@functools.lru_cache
+def get_consul():
+    return subprocess.run([os.path.join(TOP, "contrib", "get-consul"), "--offline"],
+                          capture_output=True, text=True, check=False)
+
+
 def consul_binary(asks_only=False):
     """The path of a consul; None (or an error) when there is none."""
-    get = subprocess.run([os.path.join(TOP, "contrib", "get-consul"), "--offline"],
-                         capture_output=True, text=True, check=False)
+    get = get_consul()
     if get.returncode == 0:
         return get.stdout.strip()
     if asks_only:

@@ -22,7 +22,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from centre import (AGENT_PORT, DNS_PORT, DOMAIN, FLIP_NAME, HOSTS, Lab, consul_binary, program)
 from processes import LabError, is_running, tail, wait_for
@@ -39,14 +38,15 @@ LOOK_AROUND = [
     ("pointsman failover maindb", "and back again; you type the name"),
     ("pointsman history", "what was done, by whom, how long"),
     ("kill db4", "the active master dies;"),
-    ("pointsman pairs", "15 s later: a proposal, and what to type"),
+    ("pointsman pairs", "4 s later: a proposal, and what to type"),
     ("start db4", ""), ("pointsman rejoin maindb", "let it back, if nothing is lost"),
     ("status", ""), ("down", "")]
-# The demonstration's back end writes so long, and the failover comes in the middle.
-WRITER_S, FAILOVER_AFTER_S = 6, 1.5
+# The demonstration's back end has written some 300 rows before the failover, and as many behind it; not
+# so many in a second that the standby could not keep up on a small machine with slow disks.
+WRITER_BYTES, WRITER_RATE, WRITER_LIMIT_S = 16 * 1024, 500, 60
 
 
-def show(lab):
+def show(lab, is_new):
     address = lab.address(0)
     dig = ["dig", "+short", f"@{address}", "-p", str(DNS_PORT), f"{FLIP_NAME}.{DOMAIN}"]
     print("\n$", " ".join(dig))
@@ -58,9 +58,19 @@ def show(lab):
     print(f"\nAll {len(HOSTS)} dnsmasq answered {where} {answered * 1000:.0f} ms after Enter",
           f"(the command ran {ran * 1000:.0f} ms).\n"
           f"From the KV's answer to dnsmasq's, {HOSTS[0]} needed {lab.agent_ms():.1f} ms.")
-    print("\n$ pointsman checks", flush=True)
-    subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
-    show_failover(lab)
+    print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:", flush=True)
+    writer, record = start_writer(lab, WRITER_LIMIT_S, "--rate", str(WRITER_RATE))
+    try:
+        if is_new:
+            wait_for("every check passes", lab.checks_pass, limit_s=40)
+        print("\n$ pointsman checks", flush=True)
+        subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
+        show_failover(lab, writer, record)
+    finally:
+        writer.terminate()
+    if writer.wait() == 0:
+        print("\nThe back end's own report:", flush=True)
+        check_writer(lab, record)
     print("\nLook around:")
     for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
@@ -80,23 +90,28 @@ def plan_of(lab, pair):
     return plan
 
 
-def show_failover(lab):
-    """To the other server and, the next time, back, while a back end writes through the name."""
-    print(f"\nA back end writes to maindb through {HOSTS[0]}'s dnsmasq, and meanwhile:")
-    writer, record = start_writer(lab, WRITER_S)
-    time.sleep(FAILOVER_AFTER_S)
+def wait_for_rows(writer, record):
+    """Until its record has grown by some hundred rows, or it has ended."""
+    def size():
+        return os.path.getsize(record) if os.path.exists(record) else 0
+    begin = size()
+    wait_for("the back end writes",
+             lambda: size() > begin + WRITER_BYTES or writer.poll() is not None)
+
+
+def show_failover(lab, writer, record):
+    """To the other server and, the next time, back."""
+    wait_for_rows(writer, record)
     plan = plan_of(lab, "maindb")
     if plan is not None:
         print(f"\n$ pointsman failover maindb --plan {plan} --yes", flush=True)
         run(lab, lab.pointsman("failover", "maindb", "--plan", plan, "--yes"))
-    if writer.wait() == 0:
-        print("\nThe back end's own report:", flush=True)
-        check_writer(lab, record)
+    wait_for_rows(writer, record)
 
 
 def command_up(lab, options):
-    embedded = options.embedded
-    if lab.is_up:
+    embedded, is_new = options.embedded, not lab.is_up
+    if not is_new:
         dead = [p["name"] for p in lab.state["processes"] if not is_running(p)]
         if dead:
             raise LabError(f"{', '.join(dead)}: dead, in {lab.dir}; `{LAB} start NAME` for a "
@@ -115,9 +130,8 @@ def command_up(lab, options):
                       f"{tail(lab.path(process['log']))}", end="", file=sys.stderr)
             lab.down()
             raise
-        wait_for("every check passes", lab.checks_pass, limit_s=40)
     status(lab)
-    show(lab)
+    show(lab, is_new)
 
 
 def status(lab):
@@ -198,14 +212,14 @@ def writer_common(lab, record):
     return ["--log", record, "--account", lab.servers.account("game")]
 
 
-def start_writer(lab, seconds):
+def start_writer(lab, seconds, *options):
     """(the process, its record)"""
     os.makedirs(lab.path("writer"), exist_ok=True)
     record = os.path.join(tempfile.mkdtemp(prefix="run-", dir=lab.path("writer")), "record")
     return subprocess.Popen([program("contrib/lab/writer"), "write", *writer_common(lab, record),
                              "--create", "--seconds", str(seconds), "--name", f"maindb.{DOMAIN}",
                              "--resolver", f"{lab.address(0)}:{DNS_PORT}",
-                             "--port", str(MYSQL_PORT), "-o", "json"],
+                             "--port", str(MYSQL_PORT), "-o", "json", *options],
                             env=lab.environment(), stdout=subprocess.DEVNULL), record
 
 

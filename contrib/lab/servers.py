@@ -12,7 +12,7 @@ from processes import is_running, wait_for
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
 
-from lib import mariadb, proc, redis, sql_server
+from lib import mariadb, proc, redis, sql_server, sql_shell
 
 # The last byte of each address, and ports that no real server of the machine uses.
 ADDRESSES = {"db3": 13, "db4": 14, "red1": 21, "red2": 22}
@@ -28,18 +28,26 @@ ACCOUNTS = {"pointsman": mariadb.CHECK_GRANTS,
                         "BINLOG ADMIN",
             "game": "USAGE"}
 
+# A dead master is a proposal after three seconds here; the defaults take their time, and are for a network.
+TIMING_CONF = """\
+	interval = "1s"
+	fast-interval = "500ms"
+	window = "5s"
+	refused-window = "3s"
+	success-window = "3s"
+"""
 PAIRS_CONF = """\
 pair "maindb" {{
 	kind = "mysql"
 	nodes = {{"db3", "db4"}}
 	port = {mysql_port}
 	credentials = "{credentials}"
-}}
+{timing}}}
 pair "sessions" {{
 	kind = "redis"
 	nodes = {{"red1", "red2"}}
 	port = {redis_port}
-}}
+{timing}}}
 """
 
 
@@ -53,7 +61,8 @@ class Servers:
         self.shared = os.environ.get("POINTSMAN_BUILD") or os.path.join(TOP, "build")
         self.started = []
         os.makedirs(self.dir, exist_ok=True)
-        boot = ["--read-only=1", "--skip-slave-start"]
+        # With one thread, and a sync a transaction, a standby falls behind eight busy connections.
+        boot = ["--read-only=1", "--skip-slave-start", "--slave-parallel-threads=8"]
         dbs = [mariadb.MariaDB(self, name, n + 1, lab.nodes[name], MYSQL_PORT, boot)
                for n, name in enumerate(("db3", "db4"))]
         self.pair = sql_server.SqlPair(*dbs)
@@ -73,22 +82,35 @@ class Servers:
 
     def finish(self):
         """Until both pairs are pairs, with their accounts."""
-        active, standby = self.pair.active, self.pair.standby
-        self.pair.connect()
-        for user, grants in ACCOUNTS.items():
-            password = secrets.token_hex(8)
-            self.pair.each_account(user, password, grants)
-            self.write_account(user, password)
-        for server in (active, standby):
-            server.sql("SET SESSION sql_log_bin = 0; GRANT ALL ON game.* TO 'game'@'%';"
-                       # The preflight looks at what other accounts may do; the test write of a
-                       # failover is a row of its own.
-                       "GRANT SELECT ON mysql.* TO 'operator'@'%';"
-                       "GRANT CREATE, SELECT, INSERT, DELETE ON pointsman.* TO 'operator'@'%'")
-        active.set_read_only(False)
-        active.sql("CREATE DATABASE game")
-        standby.wait_applied(active)
+        active, standby = servers = self.pair.active, self.pair.standby
+        for server in servers:
+            server.wait_ready()
+        shells = [sql_shell.SqlShell(server) for server in servers]
+        try:
+            self.write_accounts()
+            self.pair.connect()
+            active.set_read_only(False)
+            active.sql("CREATE DATABASE game")
+            standby.wait_applied(active)
+        finally:
+            for shell in shells:
+                shell.close()
         wait_for("red2 follows red1", self.by_name["red2"].is_linked)
+
+    def write_accounts(self):
+        """On both servers, and for the clients."""
+        passwords = {user: secrets.token_hex(8) for user in ACCOUNTS}
+        text = "SET SESSION sql_log_bin = 0;" + "".join(
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{passwords[user]}';"
+            f"GRANT {grants} ON *.* TO '{user}'@'%';" for user, grants in ACCOUNTS.items())
+        # The preflight looks at what other accounts may do; the test write of a failover is a row of
+        # its own.
+        text += ("GRANT ALL ON game.* TO 'game'@'%'; GRANT SELECT ON mysql.* TO 'operator'@'%';"
+                 "GRANT CREATE, SELECT, INSERT, DELETE ON pointsman.* TO 'operator'@'%'")
+        for server in (self.pair.active, self.pair.standby):
+            server.sql(text)
+        for user, password in passwords.items():
+            self.write_account(user, password)
 
     def write_account(self, user, password):
         path = self.account(user)
@@ -103,7 +125,7 @@ class Servers:
     def pairs_conf(self, user):
         """The blocks, for whoever looks at the databases as that user."""
         return PAIRS_CONF.format(credentials=self.account(user), mysql_port=MYSQL_PORT,
-                                 redis_port=REDIS_PORT)
+                                 redis_port=REDIS_PORT, timing=TIMING_CONF)
 
     def is_running(self, name):
         return any(p["name"] == name and is_running(p) for p in self.lab.state["processes"])

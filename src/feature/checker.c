@@ -5,9 +5,10 @@
  *   WAITING ──due──> QUEUED ──a place is free──> RESOLVING ──> RUNNING ──result──> WAITING
  *                                                    └── no resolver needed ──┘
  *
- * First runs are spread over the interval by the golden ratio, which keeps any number of checks, of
- * any mix of intervals, apart; later ones keep their distance but for the jitter that debounce.h
- * allows.
+ * First runs come soon, within a second or some: of a check of every hour, too, it is to be known after
+ * a restart whether it fails. Both they and the pauses behind them are spread by the golden ratio,
+ * which keeps any number of checks, of any mix of intervals, apart; from then on runs keep their
+ * distance but for the jitter that debounce.h allows.
  *
  * A run that takes longer than the pause until the next is followed by it at once, never overlapped.
  */
@@ -30,6 +31,10 @@
 static const size_t lane_limits[LANES] = { [LANE_SOCKETS] = 256, [LANE_PROGRAMS] = 8 };
 
 #define GOLDEN_PERMILLE 618
+
+/* First runs: so few checks as most hosts have are seen within a second, 1,000 in an interval's time. */
+#define FIRST_MS 1000
+#define FIRST_MS_A_CHECK 4
 
 /* --- the queue -------------------------------------------------------------------------------------- */
 
@@ -121,7 +126,10 @@ checker_run_ended(struct slot *s)
 	int64_t pause_ms = debounce_interval_ms(&s->check.debounce, timing);
 
 	/* While a row decides, every run is aimed at a moment. */
-	if (pause_ms == timing->interval_ms)
+	if (pause_ms == timing->interval_ms && s->spread_ms > 0) {
+		pause_ms = s->spread_ms;
+		s->spread_ms = 0;
+	} else if (pause_ms == timing->interval_ms)
 		pause_ms = loop_jitter(pause_ms, DEBOUNCE_JITTER_PERCENT / 100.0);
 	s->checker->queues[s->lane].running--;
 	plan(s, s->began_ms + pause_ms - clock_mono_ms());
@@ -131,10 +139,11 @@ checker_run_ended(struct slot *s)
 /* --- the checks ------------------------------------------------------------------------------------- */
 
 static struct slot *
-slot_new(struct checker *c, const struct check_spec *spec, size_t place)
+slot_new(struct checker *c, const struct check_spec *spec, size_t place, size_t count)
 {
 	struct slot *s = mem_alloc(sizeof(*s));
 	int64_t turn = (int64_t)(place * GOLDEN_PERMILLE % 1000);
+	int64_t first_ms = FIRST_MS + (int64_t)count * FIRST_MS_A_CHECK;
 
 	s->checker = c;
 	check_spec_copy(&s->check.spec, spec);
@@ -145,7 +154,11 @@ slot_new(struct checker *c, const struct check_spec *spec, size_t place)
 	s->lane = s->check.type->is_program ? LANE_PROGRAMS : LANE_SOCKETS;
 	s->probe = s->check.type->open(c->loop, &s->check.spec);
 	s->timer = loop_timer_new(c->loop, due, s);
-	plan(s, turn * spec->timing.interval_ms / 1000);
+	if (first_ms < spec->timing.interval_ms)
+		s->spread_ms = turn * spec->timing.interval_ms / 1000;
+	else
+		first_ms = spec->timing.interval_ms;
+	plan(s, turn * first_ms / 1000);
 	return s;
 }
 
@@ -209,7 +222,7 @@ checker_load(
 		if (old != NULL && check_spec_is_same(&old->check.spec, &specs[i]))
 			slots[i] = old;
 		else
-			slots[i] = slot_new(c, &specs[i], i);
+			slots[i] = slot_new(c, &specs[i], i, count);
 	}
 	memcpy(by_name, slots, count * sizeof(struct slot *));
 	qsort(by_name, count, sizeof(struct slot *), compare_names);

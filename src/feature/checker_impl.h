@@ -29,6 +29,7 @@ struct slot {
 	int64_t due_us;    /* when the next run was to begin */
 	int64_t began_ms;
 	int64_t limit_ms;
+	int64_t spread_ms;    /* instead of the first pause of an interval; 0: that has been */
 	enum check_role role; /* of the run under way */
 };
 

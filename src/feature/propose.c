@@ -54,6 +54,7 @@ struct proposal {
 	char id[NAME_SIZE + 32];      /* of what we wrote last; "": nothing */
 	char telling[NAME_SIZE + 32]; /* the same of a tool's that we have taken on to tell */
 	bool is_told;                 /* that it was made by us */
+	bool is_unsure;               /* we may have deleted it: the answer was lost */
 	int64_t well_ms;              /* since when the active is well; 0: it is not */
 	struct kv_call *call;
 };
@@ -119,6 +120,8 @@ stands(struct proposal *o, json_t *document, uint64_t index)
 	bool is_new = o->state != STANDING || strcmp(json_get_string(o->document, "id", ""),
 						  json_get_string(document, "id", "")) != 0;
 
+	if (index != o->index)
+		o->is_unsure = false; /* a deletion that is still on its way finds another one */
 	o->state = STANDING;
 	o->index = index;
 	o->was_made = true;
@@ -132,8 +135,10 @@ stands(struct proposal *o, json_t *document, uint64_t index)
 static void
 is_gone(struct proposal *o)
 {
+	/* Of a deletion without an answer people may be told twice; that they never are is worse. */
 	if (o->state == STANDING)
-		tell(o, PROPOSE_GONE);
+		tell(o, o->is_unsure ? PROPOSE_WITHDRAWN : PROPOSE_GONE);
+	o->is_unsure = false;
 	o->state = NONE;
 	set_document(o, NULL);
 }
@@ -300,11 +305,14 @@ delete_done(struct kv_answer *a, void *arg)
 	o->owner->env.contact(&a->err, o->owner->env.arg);
 	if (a->err.code == ERR_NONE && a->is_applied) {
 		tell(o, PROPOSE_WITHDRAWN);
+		o->is_unsure = false;
 		o->state = NONE;
 		set_document(o, NULL);
 		read_soon(o->owner, REREAD_MS);
 		return;
 	}
+	if (a->err.code == ERR_UNKNOWN)
+		o->is_unsure = true;
 	o->state = STANDING;
 	o->is_read = false;
 	read_soon(o->owner, RETRY_MS);

@@ -319,6 +319,29 @@ test_first_runs_are_spread(void **state)
 	assert_true(most_in_flight < 20);
 }
 
+/* A check of every hour is known soon after the start, and nevertheless they do not come in a flock. */
+static void
+test_first_runs_come_soon(void **state)
+{
+	struct fixture *f = *state;
+
+	add_specs(f, 200, "socket");
+	for (size_t i = 0; i < 200; i++)
+		f->specs[i].timing.interval_ms = 3600 * 1000;
+	load(f);
+	fake_timers_run(f->loop, 900);
+	assert_in_range(begun, 90, 110);
+	fake_timers_run(f->loop, 900);
+	for (size_t i = 0; i < 200; i++)
+		assert_true(checker_find(f->checker, f->specs[i].name)->is_known);
+	for (int quarter = 0; quarter < 8; quarter++) {
+		begun = 0;
+		fake_timers_run(f->loop, 900 * 1000);
+		assert_in_range(begun, 40, 60);
+	}
+	assert_true(most_in_flight < 20);
+}
+
 static void
 test_reload_keeps_what_did_not_change(void **state)
 {
@@ -523,6 +546,7 @@ main(void)
 		TEST(test_a_blip_is_no_failure),
 		TEST(test_lanes),
 		TEST(test_first_runs_are_spread),
+		TEST(test_first_runs_come_soon),
 		TEST(test_reload_keeps_what_did_not_change),
 		TEST(test_a_flip_in_the_middle_of_a_run),
 		TEST(test_blind),

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "io/kv_impl.h"
 
 #define UPDATE_MS 200
 #define VANTAGES 3
@@ -229,6 +230,60 @@ test_a_flip_withdraws(void **state)
 	assert_string_equal(value(f), "");
 }
 
+/* --- a transaction that happens, and whose answer is lost */
+
+static struct kv_ops losing_ops;
+static const struct kv_ops *whole_ops;
+static struct {
+	kv_done_fn *done;
+	void *arg;
+	int left;
+} lost;
+
+static void
+lose_answer(struct kv_answer *a, void *arg)
+{
+	(void)arg;
+	assert_true(a->is_applied);
+	a->is_applied = false;
+	err_set(&a->err, ERR_UNKNOWN, "no answer");
+	lost.done(a, lost.arg);
+}
+
+static struct kv_call *
+losing_txn(struct kv *kv, const struct kv_op *ops, size_t count, kv_done_fn *call_done, void *arg)
+{
+	if (lost.left == 0)
+		return whole_ops->txn(kv, ops, count, call_done, arg);
+	lost.left--;
+	lost.done = call_done;
+	lost.arg = arg;
+	return whole_ops->txn(kv, ops, count, lose_answer, NULL);
+}
+
+/* People hear that it is withdrawn, once, also when nobody was told that their deletion has happened. */
+static void
+test_the_answer_to_the_withdrawal_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	set_all(f, true, "db3");
+	live(f, 12000);
+	whole_ops = f->kv->ops;
+	losing_ops = *whole_ops;
+	losing_ops.txn = losing_txn;
+	f->kv->ops = &losing_ops;
+	lost.left = 1;
+	for (size_t k = 0; k < VANTAGES; k++)
+		f->ones[k].view = (struct propose_view){ .active = "db4" };
+	live(f, 12000);
+	assert_int_equal(lost.left, 0);
+	assert_string_equal(value(f), "");
+	assert_int_equal(sum(f, PROPOSE_WITHDRAWN), 1);
+	assert_int_equal(sum(f, PROPOSE_GONE), VANTAGES - 1);
+	f->kv->ops = whole_ops;
+}
+
 /* A person who deleted it knows: it does not come back in the same incident. */
 static void
 test_deleted_by_a_person(void **state)
@@ -416,6 +471,7 @@ main(void)
 		TEST(test_one_an_incident),
 		TEST(test_a_wavering_active),
 		TEST(test_a_flip_withdraws),
+		TEST(test_the_answer_to_the_withdrawal_is_lost),
 		TEST(test_deleted_by_a_person),
 		TEST(test_nonsense_in_the_kv),
 		TEST(test_a_restart),

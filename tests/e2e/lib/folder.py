@@ -43,8 +43,9 @@ def run_folder():
 
 def template(procs, name, make):
     """A folder that the first one to ask fills with make(path); whoever asks meanwhile waits for it. Made once
-    for all workers of the tests; for a bench, beside its own."""
-    path = os.path.join(os.environ.get(VARIABLE) or os.path.dirname(procs.dir.rstrip("/")), name)
+    for all workers of the tests; for the lab, where the next one finds it; for a bench, beside its own."""
+    path = os.path.join(os.environ.get(VARIABLE) or getattr(procs, "shared", None)
+                        or os.path.dirname(procs.dir.rstrip("/")), name)
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(path):
