@@ -123,14 +123,14 @@ class Redis(Process):
         return self.info("replication").get("master_link_status") == "up"
 
     def wait_linked(self, limit=20.0):
-        """In the eyes of its first master, too: until that has reaped the child that wrote the copy and
-        heard of the replica again, up to a second later, it sends it nothing."""
+        """And sent what is written: that begins up to a second after both call the link up, when the master has
+        reaped the child that made the copy and heard of the replica again."""
         wait_for("redis %s linked to its master" % self.name, self.is_linked, limit, 0.02)
-        if self.of is None:
-            return self
-        wait_for("redis %s sent what is written" % self.name, lambda: any(
-            key.startswith("slave") and "port=%d,state=online" % self.port in value
-            for key, value in self.of.info("replication").items()), limit, 0.02)
+        if self.of is not None:
+            self.of.call("SET", "linked", self.port)
+            wait_for("redis %s sent what is written" % self.name,
+                     lambda: self.call("GET", "linked") == str(self.port), limit, 0.02)
+            self.of.call("DEL", "linked")
         return self
 
 
