@@ -497,8 +497,9 @@ overwrites_whole_or_not(void **state)
 	memset(a, 'a', sizeof(a));
 	memset(b, 'b', sizeof(b));
 	put(path, a, sizeof(a));
-	/* More of them where the machine seldom lets the child begin. */
-	for (int i = 0; i < 300 || ((with_a == 0 || with_b == 0) && i < 20000); i++) {
+	/* More of them, and longer ones, where the machine seldom lets the child begin. */
+	for (int i = 0; i < 300 || ((with_a == 0 || with_b == 0) && i < 2000); i++) {
+		int longer = i > 300 ? (i - 300) * 100 : 0;
 		int status;
 		pid_t pid;
 
@@ -508,7 +509,7 @@ overwrites_whole_or_not(void **state)
 				file_overwrite(path, a, sizeof(a), 0640, NULL);
 			}
 		}
-		usleep((useconds_t)(500 + i % 300));
+		usleep((useconds_t)(500 + i % 300 + longer));
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		with_a += holds(path, a, sizeof(a));
