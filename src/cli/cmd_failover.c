@@ -36,20 +36,28 @@ struct failover {
 	const struct config_pair *pair;
 	struct preflight_facts facts;
 	struct preflight preflight;
-	struct op *op;
+	struct op *op;    /* NULL: no plan was made yet */
 	const char *kind; /* of the table */
 	char plan[PLAN_ID_SIZE];
 	char *made_of;
 };
 
 static void
-clear(struct failover *f)
+forget_look(struct failover *f)
 {
-	op_free(f->op);
-	free(f->made_of);
 	preflight_clear(&f->preflight);
 	preflight_facts_clear(&f->facts);
 	gather_close(&f->gather);
+}
+
+static void
+clear(struct failover *f)
+{
+	op_free(f->op);
+	f->op = NULL;
+	free(f->made_of);
+	f->made_of = NULL;
+	forget_look(f);
 	client_close(&f->client);
 }
 
@@ -69,6 +77,9 @@ look(struct failover *f)
 	if (f->gather.kv_err.code != ERR_NONE)
 		return client_report_err(
 		    &f->client, f->cli, &f->gather.kv_err, "reading the names");
+	/* Our own, when it is looked at again behind an approval, is in nobody's way. */
+	if (f->op != NULL && strcmp(f->facts.unfinished, f->op->journal->id) == 0)
+		f->facts.unfinished[0] = '\0';
 	preflight_judge(&f->facts, &f->preflight);
 	return EXIT_DONE;
 }
@@ -193,6 +204,14 @@ first_refused(const struct failover *f)
 	return i;
 }
 
+static bool
+is_refused(const struct failover *f)
+{
+	return preflight_count(&f->preflight, PREFLIGHT_REFUSED) +
+		   preflight_count(&f->preflight, PREFLIGHT_UNKNOWN) >
+	       0;
+}
+
 /* --- what passes by itself ------------------------------------------------------------------------ */
 
 /* Long writes and open transactions end, replication catches up: all that refuses it is of that kind. */
@@ -229,9 +248,7 @@ look_until_it_passes(struct failover *f)
 		    f->preflight.list[first_refused(f)].fact);
 		if (client_sleep(&f->client, LOOK_AGAIN_MS) != 0)
 			break;
-		preflight_clear(&f->preflight);
-		preflight_facts_clear(&f->facts);
-		gather_close(&f->gather);
+		forget_look(f);
 	}
 	progress_clear(f->cli);
 	return code;
@@ -265,12 +282,20 @@ check_hours(struct failover *f)
 
 /* --- the command ---------------------------------------------------------------------------------- */
 
-static bool
-is_refused(const struct failover *f)
+/* Between the plan and the second person lie up to ten minutes. */
+static int
+look_after_approval(struct op *op, void *arg, struct err *e)
 {
-	return preflight_count(&f->preflight, PREFLIGHT_REFUSED) +
-		   preflight_count(&f->preflight, PREFLIGHT_UNKNOWN) >
-	       0;
+	struct failover *f = arg;
+
+	(void)op;
+	forget_look(f);
+	if (look(f) != EXIT_DONE)
+		return err_set(e, ERR_CONFLICT, "the pair could not be looked at again");
+	if (is_refused(f))
+		return err_set(e, ERR_CONFLICT, "since the plan was made: %s",
+		    f->preflight.list[first_refused(f)].fact);
+	return 0;
 }
 
 static enum exit_code
@@ -282,6 +307,8 @@ carry_out(struct failover *f)
 
 	if (f->pair->approvals > 0 && strcmp(f->kind, "rehearse") != 0)
 		op_approval_need(f->op);
+	f->op->look_again = look_after_approval;
+	f->op->look_again_arg = f;
 	if (op_begin(f->op, f->plan, who, &e) != 0)
 		code = op_flow_refuse(f->cli, f->op, &e);
 	else
@@ -316,6 +343,34 @@ prepare(struct failover *f, const char *name)
 	return make_plan(f);
 }
 
+/*
+ * The plan was read, and its word typed, by a person, who may have taken an hour for it. So all is looked
+ * at anew, and what is carried out is the plan that was seen, as with --plan.
+ */
+static enum exit_code
+look_again(struct failover *f, const char *name)
+{
+	char seen[PLAN_ID_SIZE], *made_of = f->made_of;
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	enum exit_code code;
+
+	memcpy(seen, f->plan, sizeof(seen));
+	f->made_of = NULL;
+	clear(f);
+	if ((code = prepare(f, name)) == EXIT_DONE && is_refused(f)) {
+		op_screen_refused(f->cli, f->op, &f->facts, &f->preflight);
+		code = EXIT_REFUSED;
+	} else if (code == EXIT_DONE && strcmp(f->made_of, made_of) != 0) {
+		report_fact(&r, "names or servers changed while the plan was read");
+		report_why(&r, "what runs is the plan that was seen, or nothing");
+		report_do(&r, "look again: pointsman failover %s", f->pair->name);
+		code = report_send(&r, f->cli, EXIT_REFUSED);
+	}
+	memcpy(f->plan, seen, sizeof(seen));
+	free(made_of);
+	return code;
+}
+
 static enum exit_code
 run_failover(struct cli *cli, int argc, char **argv)
 {
@@ -335,7 +390,10 @@ run_failover(struct cli *cli, int argc, char **argv)
 		op_screen_plan(cli, f.op, &f.facts, &f.preflight, f.plan);
 	} else if ((code = check_plan(&f)) == EXIT_DONE && (code = check_hours(&f)) == EXIT_DONE) {
 		code = confirm(&f);
-		if (code == EXIT_DONE)
+		if (code == EXIT_DONE && option_text(cli, "plan") == NULL &&
+		    !option_is_set(cli, "rehearse"))
+			code = look_again(&f, argv[0]);
+		if (code == EXIT_DONE && (code = check_hours(&f)) == EXIT_DONE)
 			code = carry_out(&f);
 	}
 out:

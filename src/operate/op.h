@@ -119,6 +119,10 @@ struct op {
 	bool is_taken_over;  /* its journal has an entry of somebody else: hands off */
 	struct fleet *fleet; /* the agents, as they were looked at last */
 	void *state;         /* of table->open */
+	/* Set by who made the plan: whether it may still be carried out, asked once behind an approval, before
+	 * anything is touched: 0, or -1 with what is in the way. NULL: nobody looks. */
+	int (*look_again)(struct op *op, void *arg, struct err *e);
+	void *look_again_arg;
 };
 
 /* --- making one ---------------------------------------------------------------------------------- */

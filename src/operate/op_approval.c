@@ -60,8 +60,8 @@ op_approval_wait(struct op *op, struct err *e)
 	int64_t end_ms = clock_mono_ms() + APPROVAL_LIMIT_MS;
 	int rc;
 
-	op_say(op, "nothing is touched yet; somebody else types: pointsman approve %s",
-	    op->journal->id);
+	op_say(op, "nothing is touched before somebody else has typed:");
+	op_say(op, "pointsman approve %s", op->journal->id);
 	while ((rc = look(op, e)) == 0) {
 		if (interrupt_is_pending(NULL))
 			return err_set(e, ERR_CANCELED, "stopped by the operator");

@@ -1,85 +1,11 @@
-"""Pairs of daemons, moved by their own start, stop and status commands: a program that runs where a file of
-the node's name lies, on a real Consul with a real agent."""
-import json
+"""Pairs of daemons, moved by their own start, stop and status commands, on a real Consul with a real agent."""
 import os
 import signal
-import stat
 
 import pytest
 
-from lib.cli import Desk
-from lib.daemon import Pointsmand
+from lib.chat import Chat
 from lib.proc import wait_for
-
-# An init script that may be told to fail, to hang, or to come up without doing its work; each call is noted.
-SCRIPT = """#!/bin/sh
-# chat VERB NODE ADDRESS
-cd "$(dirname "$0")" || exit 9
-echo "$1 $2" >>calls
-test -f "$2.$1-hangs" && sleep 60
-test -f "$2.$1-fails" && { echo "no such luck"; exit 1; }
-case $1 in
-status)	if test -f "$2.runs"; then echo "chat runs at $3"; exit 0; fi
-	echo "chat is inactive"; exit 3 ;;
-start)	test -f "$2.broken" || : >"$2.runs" ;;
-stop)	rm -f "$2.runs" ;;
-esac
-"""
-
-
-class Chat(Desk):
-    """A pair "chat" of c1 (active) and c2."""
-
-    def __init__(self, procs, consul, extra=""):
-        super().__init__(procs.dir, consul.api, consul.url)
-        self.script = os.path.join(self.dir, "chat")
-        with open(self.script, "w") as f:
-            f.write(SCRIPT)
-        os.chmod(self.script, os.stat(self.script).st_mode | stat.S_IXUSR)
-        commands = " ".join('%s = {"%s", "%s", "{node}", "{address}"}' % (verb, self.script, verb)
-                            for verb in ("status", "start", "stop"))
-        self.write_config('pair "chat" { kind = daemon nodes = {"c1", "c2"} timeout = "2s" '
-                          'command-timeout = "3s" %s %s }\n' % (commands, extra))
-        self.put_file("c1.runs")
-        self.seed(names={"chat": "c1"}, nodes={"c1": "127.0.0.1", "c2": "127.0.0.2"})
-        self.agent = Pointsmand(procs, consul.url, self.root, name="web-1").start()
-        wait_for("a pair that can fail over, and an agent that serves",
-                 lambda: self.run("failover", "chat", "--dry-run").code == 0, 20, 0.05)
-
-    def put_file(self, name):
-        with open(os.path.join(self.dir, name), "w"):
-            pass
-
-    def remove_file(self, name):
-        os.remove(os.path.join(self.dir, name))
-
-    def running(self):
-        return [node for node in ("c1", "c2") if os.path.exists(os.path.join(self.dir, node + ".runs"))]
-
-    def calls(self):
-        """Those that change something, in their order."""
-        with open(os.path.join(self.dir, "calls")) as f:
-            return [line.strip() for line in f if not line.startswith("status")]
-
-    def plan(self, *args):
-        done = self.run("-o", "json", "failover", "chat", "--dry-run", *args)
-        assert done.code == 0, done
-        return done.json["plan"]
-
-    def argv_failover(self, *args):
-        return ["failover", "chat", "--plan", self.plan(*args), "--yes", *args]
-
-    def failover(self, *args):
-        return self.run(*self.argv_failover(*args), limit=60)
-
-    def last(self):
-        found = self.api.list(self.root + "ops/")
-        return json.loads(found[max(found)])
-
-    def check(self, node):
-        """It runs there and nowhere else, and the name says so."""
-        assert (self.running(), self.get("names/chat")) == ([node], node)
-
 
 @pytest.fixture
 def chat(procs, consul):

@@ -124,7 +124,7 @@ class Desk:
 
     def run_tty(self, *args, typed=None, width=80, env=None, limit=20.0, interrupt_at=None):
         """
-        On a terminal. typed: {prompt pattern: text to type}; interrupt_at: a pattern at which Ctrl-C
+        On a terminal. typed: {prompt pattern: text to type, or what is called for it}; interrupt_at: a pattern at which Ctrl-C
         is typed. Standard output and error come mixed, as a person sees them.
         """
         typed = dict(typed or {})
@@ -159,7 +159,7 @@ class Desk:
             seen += data
             for pattern, text in list(typed.items()):
                 if re.search(pattern.encode(), seen):
-                    os.write(fd, text.encode())
+                    os.write(fd, (text() if callable(text) else text).encode())
                     del typed[pattern]
         status = os.waitpid(pid, 0)[1]
         return Result(os.waitstatus_to_exitcode(status), seen.decode(errors="replace"), "")
