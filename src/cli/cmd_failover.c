@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
@@ -301,20 +300,11 @@ look_after_approval(struct op *op, void *arg, struct err *e)
 static enum exit_code
 carry_out(struct failover *f)
 {
-	char *who = ask_who();
-	struct err e;
-	enum exit_code code;
-
 	if (f->pair->approvals > 0 && strcmp(f->kind, "rehearse") != 0)
 		op_approval_need(f->op);
 	f->op->look_again = look_after_approval;
 	f->op->look_again_arg = f;
-	if (op_begin(f->op, f->plan, who, &e) != 0)
-		code = op_flow_refuse(f->cli, f->op, &e);
-	else
-		code = op_flow_run(f->cli, f->op, false);
-	free(who);
-	return code;
+	return op_flow_begin(f->cli, f->op, f->plan);
 }
 
 /* A rehearsal moves nothing, and may run from cron every week. */

@@ -2,10 +2,8 @@
  * cmd_rejoin.c: rejoin PAIR: the server that the name does not lead to comes back as the standby, if it
  * has nothing that the active one lacks.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
@@ -68,21 +66,6 @@ make(struct cli *cli, struct client *client, const struct config_pair *pair, str
 }
 
 static enum exit_code
-carry_out(const struct cli *cli, struct op *op)
-{
-	char *who = ask_who();
-	struct err e;
-	enum exit_code code;
-
-	if (op_begin(op, "", who, &e) != 0)
-		code = op_flow_refuse(cli, op, &e);
-	else
-		code = op_flow_run(cli, op, false);
-	free(who);
-	return code;
-}
-
-static enum exit_code
 run_rejoin(struct cli *cli, int argc, char **argv)
 {
 	const struct config_pair *pair;
@@ -103,7 +86,7 @@ run_rejoin(struct cli *cli, int argc, char **argv)
 		op_screen_steps(cli, op);
 	if (!option_is_set(cli, "dry-run") &&
 	    (code = op_flow_confirm(cli, pair->name, false)) == EXIT_DONE)
-		code = carry_out(cli, op);
+		code = op_flow_begin(cli, op, "");
 out:
 	op_free(op);
 	client_close(&client);

@@ -71,21 +71,6 @@ refuse_going_back(const struct cli *cli, const struct op *op)
 }
 
 static enum exit_code
-carry_on(const struct cli *cli, struct op *op, bool is_back)
-{
-	char *who = ask_who();
-	struct err e;
-	enum exit_code code;
-
-	if (op_take_over(op, who, &e) != 0)
-		code = op_flow_refuse(cli, op, &e);
-	else
-		code = op_flow_run(cli, op, is_back);
-	free(who);
-	return code;
-}
-
-static enum exit_code
 take_up(struct cli *cli, const char *id, bool is_back)
 {
 	struct client client;
@@ -102,7 +87,7 @@ take_up(struct cli *cli, const char *id, bool is_back)
 	else if (!is_back && op->journal->is_back)
 		code = refuse_going_back(cli, op);
 	else if ((code = op_flow_confirm(cli, op->pair->name, false)) == EXIT_DONE)
-		code = carry_on(cli, op, is_back);
+		code = op_flow_take_over(cli, op, is_back);
 out:
 	op_free(op);
 	client_close(&client);

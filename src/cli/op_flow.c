@@ -6,6 +6,8 @@
  */
 #include "cli/op_flow.h"
 
+#include <stdlib.h>
+
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client_report.h"
@@ -32,24 +34,6 @@ code_of(const struct op *op, enum op_end end)
 	}
 }
 
-enum exit_code
-op_flow_run(const struct cli *cli, struct op *op, bool is_back)
-{
-	struct op_live *live = op_live_new(cli);
-	struct err e = { .code = ERR_NONE };
-	enum op_end end;
-	enum exit_code code;
-
-	op->observer = op_live_observer(live);
-	end = is_back ? op_roll_back(op, &e) : op_run(op, &e);
-	op->observer = NULL;
-	/* A rollback that was asked for did what it should. */
-	code = is_back && end == OP_END_UNDONE ? EXIT_DONE : code_of(op, end);
-	op_live_finish(live, op, end, &e, code);
-	op_live_free(live);
-	return code;
-}
-
 /* The lock was had, and no entry written: it is a server that fails. */
 static enum exit_code
 refuse_server(const struct cli *cli, const struct op *op, const struct err *e)
@@ -62,8 +46,8 @@ refuse_server(const struct cli *cli, const struct op *op, const struct err *e)
 	return report_send(&r, cli, EXIT_REFUSED);
 }
 
-enum exit_code
-op_flow_refuse(const struct cli *cli, const struct op *op, const struct err *e)
+static enum exit_code
+refuse(const struct cli *cli, const struct op *op, const struct err *e)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
@@ -76,6 +60,57 @@ op_flow_refuse(const struct cli *cli, const struct op *op, const struct err *e)
 	report_do(&r, "talk to them; pointsman history shows how far it is");
 	return report_send(&r, cli, EXIT_REFUSED);
 }
+
+/* --- from the lock to the end --------------------------------------------------------------------- */
+
+typedef int start_fn(struct op *op, const char *plan, const char *by, struct err *e);
+
+static int
+take_over(struct op *op, const char *plan, const char *by, struct err *e)
+{
+	(void)plan;
+	return op_take_over(op, by, e);
+}
+
+/* Shown from before it is begun: the lock of somebody who died is waited for. */
+static enum exit_code
+carry_out(const struct cli *cli, struct op *op, start_fn *start, const char *plan, bool is_back)
+{
+	struct op_live *live = op_live_new(cli);
+	struct err e = { .code = ERR_NONE };
+	char *who = ask_who();
+	enum op_end end;
+	enum exit_code code;
+
+	op->observer = op_live_observer(live);
+	if (start(op, plan, who, &e) == 0) {
+		end = is_back ? op_roll_back(op, &e) : op_run(op, &e);
+		/* A rollback that was asked for did what it should. */
+		code = is_back && end == OP_END_UNDONE ? EXIT_DONE : code_of(op, end);
+		op_live_finish(live, op, end, &e, code);
+		op_live_free(live);
+	} else {
+		op_live_free(live);
+		code = refuse(cli, op, &e);
+	}
+	op->observer = NULL;
+	free(who);
+	return code;
+}
+
+enum exit_code
+op_flow_begin(const struct cli *cli, struct op *op, const char *plan)
+{
+	return carry_out(cli, op, op_begin, plan, false);
+}
+
+enum exit_code
+op_flow_take_over(const struct cli *cli, struct op *op, bool is_back)
+{
+	return carry_out(cli, op, take_over, "", is_back);
+}
+
+/* --- before it ------------------------------------------------------------------------------------ */
 
 enum exit_code
 op_flow_confirm(struct cli *cli, const char *word, bool needs_plan)

@@ -10,11 +10,10 @@
 
 struct cli;
 
-/* Runs it, or rolls it back, from where it is; shows each step, and the end. */
-enum exit_code op_flow_run(const struct cli *cli, struct op *op, bool is_back);
-
-/* op_begin() or op_take_over() failed: nothing was changed, or what was before is as it was. */
-enum exit_code op_flow_refuse(const struct cli *cli, const struct op *op, const struct err *e);
+/* op_begin() as whoever runs us, then the steps; shows each of them, and the end. */
+enum exit_code op_flow_begin(const struct cli *cli, struct op *op, const char *plan);
+/* op_take_over(), and then on from where it is, or back. */
+enum exit_code op_flow_take_over(const struct cli *cli, struct op *op, bool is_back);
 
 /*
  * Without a terminal: only with --yes and, where a plan was asked for, its id. On a terminal: the word

@@ -394,6 +394,7 @@ op_live_free(struct op_live *l)
 {
 	if (l == NULL)
 		return;
+	erase(l);
 	lazy_out_close(&l->out);
 	free(l);
 }

@@ -1,5 +1,6 @@
 """Pairs of daemons, moved by their own start, stop and status commands, on a real Consul with a real agent."""
 import os
+import select
 import signal
 
 import pytest
@@ -89,3 +90,20 @@ def test_killed_in_the_middle(chat, where, way):
     assert done.code in (0, 5), done
     chat.check("c2" if way == "resume" else "c1")
     assert chat.last()["result"] == ("done" if way == "resume" else "undone")
+
+
+def test_whoever_takes_it_up_is_told_that_it_waits(chat):
+    """The one at work lives: nobody can say yet that it will not go on."""
+    chat.put_file("c1.stop-hangs")
+    command = chat.start(*chat.argv_failover())
+    wait_for("the command being run", lambda: "stop c1" in chat.calls(), 10)
+    second = chat.start("resume", chat.last()["id"], "--yes")
+    assert select.select([second.stdout], [], [], 2)[0], "it says nothing"
+    line = second.stdout.readline().decode()
+    assert "waiting for the lock, at most 3" in line, line
+    second.send_signal(signal.SIGINT)
+    out, err = second.communicate(timeout=10)
+    assert second.returncode == 3 and b"somebody else is at work on chat" in err, (out, err)
+    command.communicate(timeout=30)
+    assert command.returncode == 5
+    chat.check("c1")
