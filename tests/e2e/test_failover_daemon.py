@@ -103,7 +103,7 @@ def test_whoever_takes_it_up_is_told_that_it_waits(chat):
     assert "waiting for the lock, at most 3" in line, line
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=10)
-    assert second.returncode == 3 and b"somebody else is at work on chat" in err, (out, err)
+    assert second.returncode == 4 and b"nothing was changed" in err, (out, err)
     command.communicate(timeout=30)
     assert command.returncode == 5
     chat.check("c1")
