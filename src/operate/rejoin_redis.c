@@ -101,7 +101,7 @@ read_tail(struct op *op, const struct redis_info *from, int64_t bytes, struct er
 	struct shown shown = { op, 0 };
 	struct str tail = STR_INIT;
 	char number[24];
-	int64_t count;
+	int64_t count = 0;
 	int rc =
 	    redis_tail_read(redis_pair_of(op)->from, from, bytes, redis_pair_ask_ms(op), &tail, e);
 
