@@ -78,6 +78,8 @@ def test_once_a_change(procs, consul):
     assert change["addresses"] == [site.expected()["name-000"]] and document["node"]
     site.api.put(site.key("name-000"), site.names["name-000"])
     site.api.put(site.root + "other", "x")
+    # One that is at it when the daemon ends is told again; this one is to have ended.
+    wait_for("the hook has ended", lambda: site.daemon.children() == 0, 5)
     site.daemon.terminate()
     site.daemon.start()
     site.daemon.wait_state("served")
