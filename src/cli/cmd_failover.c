@@ -160,10 +160,9 @@ make_plan(struct failover *f)
 }
 
 static enum exit_code
-refuse_plan(const struct failover *f, enum plan_id_fit fit, int64_t age_s)
+refuse_plan(const struct failover *f, const char *id, enum plan_id_fit fit, int64_t age_s)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-	const char *id = option_text(f->cli, "plan");
 
 	if (fit == PLAN_OLD)
 		report_fact(&r, "plan %s is %lld s old, and was good for %d s", SHOWN(id),
@@ -187,7 +186,7 @@ check_plan(struct failover *f)
 		return EXIT_DONE;
 	fit = plan_id_check(id, f->made_of, clock_wall_s(), &age_s);
 	if (fit != PLAN_FITS)
-		return refuse_plan(f, fit, age_s);
+		return refuse_plan(f, id, fit, age_s);
 	snprintf(f->plan, sizeof(f->plan), "%s", id);
 	return EXIT_DONE;
 }
@@ -283,11 +282,10 @@ check_hours(struct failover *f)
 
 /* Between the plan and the second person lie up to ten minutes. */
 static int
-look_after_approval(struct op *op, void *arg, struct err *e)
+look_after_approval(void *arg, struct err *e)
 {
 	struct failover *f = arg;
 
-	(void)op;
 	forget_look(f);
 	if (look(f) != EXIT_DONE)
 		return err_set(e, ERR_CONFLICT, "the pair could not be looked at again");
@@ -341,7 +339,6 @@ static enum exit_code
 look_again(struct failover *f, const char *name)
 {
 	char seen[PLAN_ID_SIZE], *made_of = f->made_of;
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 	enum exit_code code;
 
 	memcpy(seen, f->plan, sizeof(seen));
@@ -351,14 +348,11 @@ look_again(struct failover *f, const char *name)
 		op_screen_refused(f->cli, f->op, &f->facts, &f->preflight);
 		code = EXIT_REFUSED;
 	} else if (code == EXIT_DONE && strcmp(f->made_of, made_of) != 0) {
-		report_fact(&r, "names or servers changed while the plan was read");
-		report_why(&r, "what runs is the plan that was seen, or nothing");
-		report_do(&r, "look again: pointsman failover %s", f->pair->name);
-		code = report_send(&r, f->cli, EXIT_REFUSED);
+		code = refuse_plan(f, seen, PLAN_CHANGED, 0);
 	}
 	memcpy(f->plan, seen, sizeof(seen));
 	free(made_of);
-	return code;
+	return code == EXIT_DONE ? check_hours(f) : code;
 }
 
 static enum exit_code
@@ -383,7 +377,7 @@ run_failover(struct cli *cli, int argc, char **argv)
 		if (code == EXIT_DONE && option_text(cli, "plan") == NULL &&
 		    !option_is_set(cli, "rehearse"))
 			code = look_again(&f, argv[0]);
-		if (code == EXIT_DONE && (code = check_hours(&f)) == EXIT_DONE)
+		if (code == EXIT_DONE)
 			code = carry_out(&f);
 	}
 out:

@@ -63,27 +63,23 @@ refuse(const struct cli *cli, const struct op *op, const struct err *e)
 
 /* --- from the lock to the end --------------------------------------------------------------------- */
 
-typedef int start_fn(struct op *op, const char *plan, const char *by, struct err *e);
-
-static int
-take_over(struct op *op, const char *plan, const char *by, struct err *e)
-{
-	(void)plan;
-	return op_take_over(op, by, e);
-}
-
-/* Shown from before it is begun: the lock of somebody who died is waited for. */
+/*
+ * plan: what begins; NULL: what somebody began is taken over. Shown from before that: the lock of somebody
+ * who died is waited for.
+ */
 static enum exit_code
-carry_out(const struct cli *cli, struct op *op, start_fn *start, const char *plan, bool is_back)
+carry_out(const struct cli *cli, struct op *op, const char *plan, bool is_back)
 {
 	struct op_live *live = op_live_new(cli);
 	struct err e = { .code = ERR_NONE };
 	char *who = ask_who();
 	enum op_end end;
 	enum exit_code code;
+	int rc;
 
 	op->observer = op_live_observer(live);
-	if (start(op, plan, who, &e) == 0) {
+	rc = plan != NULL ? op_begin(op, plan, who, &e) : op_take_over(op, who, &e);
+	if (rc == 0) {
 		end = is_back ? op_roll_back(op, &e) : op_run(op, &e);
 		/* A rollback that was asked for did what it should. */
 		code = is_back && end == OP_END_UNDONE ? EXIT_DONE : code_of(op, end);
@@ -101,13 +97,13 @@ carry_out(const struct cli *cli, struct op *op, start_fn *start, const char *pla
 enum exit_code
 op_flow_begin(const struct cli *cli, struct op *op, const char *plan)
 {
-	return carry_out(cli, op, op_begin, plan, false);
+	return carry_out(cli, op, plan, false);
 }
 
 enum exit_code
 op_flow_take_over(const struct cli *cli, struct op *op, bool is_back)
 {
-	return carry_out(cli, op, take_over, "", is_back);
+	return carry_out(cli, op, NULL, is_back);
 }
 
 /* --- before it ------------------------------------------------------------------------------------ */

@@ -126,11 +126,12 @@ checker_run_ended(struct slot *s)
 	int64_t pause_ms = debounce_interval_ms(&s->check.debounce, timing);
 
 	/* While a row decides, every run is aimed at a moment. */
-	if (pause_ms == timing->interval_ms && s->spread_ms > 0) {
-		pause_ms = s->spread_ms;
+	if (pause_ms == timing->interval_ms) {
+		pause_ms = s->spread_ms > 0
+			       ? s->spread_ms
+			       : loop_jitter(pause_ms, DEBOUNCE_JITTER_PERCENT / 100.0);
 		s->spread_ms = 0;
-	} else if (pause_ms == timing->interval_ms)
-		pause_ms = loop_jitter(pause_ms, DEBOUNCE_JITTER_PERCENT / 100.0);
+	}
 	s->checker->queues[s->lane].running--;
 	plan(s, s->began_ms + pause_ms - clock_mono_ms());
 	pump(s->checker);

@@ -121,7 +121,7 @@ struct op {
 	void *state;         /* of table->open */
 	/* Set by who made the plan: whether it may still be carried out, asked once behind an approval, before
 	 * anything is touched: 0, or -1 with what is in the way. NULL: nobody looks. */
-	int (*look_again)(struct op *op, void *arg, struct err *e);
+	int (*look_again)(void *arg, struct err *e);
 	void *look_again_arg;
 };
 

@@ -418,7 +418,7 @@ op_run(struct op *op, struct err *e)
 	op->journal->result = OP_RUNNING;
 	if (op_approval_is_missing(op->journal) &&
 	    (op_approval_wait(op, e) != 0 ||
-		(op->look_again != NULL && op->look_again(op, op->look_again_arg, e) != 0)))
+		(op->look_again != NULL && op->look_again(op->look_again_arg, e) != 0)))
 		return turn_back(op, e);
 	for (size_t i = 0; i < op->step_count; i++) {
 		if (step_forward(op, i, e) == 0)

@@ -85,9 +85,7 @@ class RedisDesk(Desk):
         wait_for("the replica linked", standby.is_linked, 10, 0.02)
         info = standby.info("replication")
         assert (info["master_host"], int(info["master_port"])) == (active.address, active.port)
-        assert active.call("SET", "settled", "yes") == "OK"
-        wait_for("the way back", lambda: standby.call("GET", "settled") == "yes", 10, 0.01)
-        active.call("DEL", "settled")
+        standby.wait_fed(active, 10)
 
     def writer(self):
         return RedisWriter(self.agent.hosts, "sessions", self.port).start()

@@ -124,8 +124,8 @@ class Desk:
 
     def run_tty(self, *args, typed=None, width=80, env=None, limit=20.0, interrupt_at=None):
         """
-        On a terminal. typed: {prompt pattern: text to type, or what is called for it}; interrupt_at: a pattern at which Ctrl-C
-        is typed. Standard output and error come mixed, as a person sees them.
+        On a terminal. typed: {prompt pattern: text to type, or what is called for it}; interrupt_at: a
+        pattern at which Ctrl-C is typed. Standard output and error come mixed, as a person sees them.
         """
         typed = dict(typed or {})
         if interrupt_at:

@@ -79,12 +79,12 @@ class _Eyes(threading.Thread):
 
 
 def _try(eyes, fault, rows, complaints, is_last=True):
-    """False: it was found late, which is worth another try, because the machine may have been late."""
+    """True: it was found late, which is worth another try, because the machine may have been late."""
     def complain(text):
         complaints.append("%s (%s): %s" % (fault.what, fault.check, text))
     look, at = eyes.wait(fault.check, lambda c: c["known"] and c["state"] == "passing", 20)
     if at is None:
-        return complain("not passing before: %s" % look) or True
+        return complain("not passing before: %s" % look)
     began = time.monotonic()
     began = fault.bring() or began
     bound = look["bound_ms"] / 1000 + fault.grows
@@ -94,10 +94,10 @@ def _try(eyes, fault, rows, complaints, is_last=True):
                              bound + 5 - (time.monotonic() - began))
         if at is None:
             return complain("not %s with %r, but %s" % (fault.want, fault.words, json.dumps(
-                {k: look[k] for k in ("state", "class", "output", "strip", "verdict")}))) or True
+                {k: look[k] for k in ("state", "class", "output", "strip", "verdict")})))
         took = at - began
         if took > bound + SLACK_S and not is_last:
-            return False
+            return True
         rows.append({"fault": fault.what, "class": look["class"], "level": look["level"],
                      "bound_s": round(bound, 2), "took_s": round(took, 2), "output": look["output"]})
         if took > bound + SLACK_S:
@@ -115,7 +115,7 @@ def _try(eyes, fault, rows, complaints, is_last=True):
     look, at = eyes.wait(fault.check, lambda c: c["state"] == "passing", 20)
     if at is None:
         complain("does not become well: %s" % look["output"])
-    return True
+    return False
 
 
 def run(vantage, groups, title):
@@ -128,7 +128,7 @@ def run(vantage, groups, title):
     def run_group(group):
         for fault in group:
             try:
-                _try(eyes, fault, rows, complaints, is_last=False) or _try(eyes, fault, rows, complaints)
+                _try(eyes, fault, rows, complaints, is_last=False) and _try(eyes, fault, rows, complaints)
             except Exception as e:
                 complaints.append("%s (%s): %r" % (fault.what, fault.check, e))
         done.release()

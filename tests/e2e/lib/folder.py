@@ -1,5 +1,4 @@
 """Where a run of the tests keeps its files, and what is made there once for all of its workers."""
-import contextlib
 import fcntl
 import os
 import shutil
@@ -42,18 +41,17 @@ def run_folder():
 
 
 def template(procs, name, make):
-    """A folder that the first one to ask fills with make(path); whoever asks meanwhile waits for it. Made once
-    for all workers of the tests; for the lab, where the next one finds it; for a bench, beside its own."""
+    """A folder that the first one to ask fills with make(path, tmp), tmp being for temporary files; whoever asks
+    meanwhile waits for it. Made once for all workers of the tests; for the lab, where the next one finds it; for
+    a bench, beside its own."""
     path = os.path.join(os.environ.get(VARIABLE) or getattr(procs, "shared", None)
                         or os.path.dirname(procs.dir.rstrip("/")), name)
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(path):
             new = path + ".new"
-            try:
-                make(new)
-                os.rename(new, path)
-            finally:
-                with contextlib.suppress(OSError):
-                    shutil.rmtree(new)
+            shutil.rmtree(new, ignore_errors=True)  # of one that was killed
+            with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as tmp:
+                make(new, tmp)
+            os.rename(new, path)
     return path

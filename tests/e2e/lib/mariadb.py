@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 from . import folder
-from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
+from .sql_server import SqlError, SqlPair, SqlServer
 
 # What an account of a check needs; man/pointsman.conf.5 says the same.
 CHECK_GRANTS = "REPLICA MONITOR, PROCESS"
@@ -18,14 +18,14 @@ OPTIONS = [
 ]
 
 
-def _install(path):
+def _install(path, tmp):
     """An empty data directory. By force: a bare machine may not know its own name."""
     made = subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + path,
                            "--auth-root-authentication-method=normal", "--skip-test-db", "--force",
                            "--innodb-log-file-size=8M"]
                           + (["--user=root"] if os.geteuid() == 0 else []),
                           capture_output=True, text=True, timeout=120, check=False,
-                          env=dict(os.environ, TMPDIR=own_tmp(path)))
+                          env=dict(os.environ, TMPDIR=tmp))
     assert made.returncode == 0, "mariadb-install-db:\n" + made.stdout + made.stderr
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from .folder import template
-from .sql_server import SqlError, SqlPair, SqlServer, own_tmp
+from .sql_server import SqlError, SqlPair, SqlServer
 
 CHECK_GRANTS = "REPLICATION CLIENT, PROCESS"
 
@@ -55,12 +55,12 @@ def skip_without():
         pytest.skip("NOT TESTED: MySQL 9 cannot be had here (contrib/get-mysql9 says why)")
 
 
-def _initialize(path):
+def _initialize(path, tmp):
     subprocess.run([folder() + "/bin/mysqld", "--initialize-insecure", "--datadir=" + path,
                     "--innodb-redo-log-capacity=16M", "--secure-file-priv="]
                    + (["--user=root"] if os.geteuid() == 0 else []),
                    check=True, capture_output=True, timeout=120,
-                   env=dict(os.environ, TMPDIR=own_tmp(path)))
+                   env=dict(os.environ, TMPDIR=tmp))
     os.remove(path + "/auto.cnf")  # its UUID: every copy has to get its own
 
 
@@ -72,8 +72,7 @@ class MySQL9(SqlServer):
 
     def start(self, limit=120.0):
         if not os.path.isdir(self.data):
-            shutil.copytree(
-                template(self.procs, "mysql9-template", _initialize), self.data)
+            shutil.copytree(template(self.procs, "mysql9-template", _initialize), self.data)
         return super().start(limit)
 
     def create_replica_account(self):

@@ -127,11 +127,14 @@ class Redis(Process):
         reaped the child that made the copy and heard of the replica again."""
         wait_for("redis %s linked to its master" % self.name, self.is_linked, limit, 0.02)
         if self.of is not None:
-            self.of.call("SET", "linked", self.port)
-            wait_for("redis %s sent what is written" % self.name,
-                     lambda: self.call("GET", "linked") == str(self.port), limit, 0.02)
-            self.of.call("DEL", "linked")
+            self.wait_fed(self.of, limit)
         return self
+
+    def wait_fed(self, master, limit=20.0):
+        """Until what is written there is here."""
+        assert master.call("SET", "fed", "yes") == "OK"
+        wait_for("redis %s sent what is written" % self.name, lambda: self.call("GET", "fed") == "yes", limit, 0.01)
+        master.call("DEL", "fed")
 
 
 class Sentinel(Redis):
