@@ -287,8 +287,10 @@ test_cleans_up_on_term(void **state)
 static void
 test_stopped(void **state)
 {
-	/* Stopped by its child, which then says so. */
-	struct run run = run_until_limit(*state, "(kill -STOP $$; echo ready) & wait");
+	/* Stopped by its child, which says so once it is: of two pending signals TERM would win. */
+	struct run run = run_until_limit(*state,
+	    "(kill -STOP $$; until grep -q '^State:.T' /proc/$$/status; do :; done; echo ready) & "
+	    "wait");
 
 	assert_int_equal(SIGKILL, run.result.signal);
 }
