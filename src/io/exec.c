@@ -10,8 +10,9 @@
  *                          └───── EXEC_REAP_MS: the kernel keeps it ─────────┘
  *
  * A contained program is the child of a supervisor (exec_spawn.c), and that is the child which is meant
- * here: its end is the end of all. In CONTAINING, instead of TERMINATING, it does what the drawing says,
- * and only when it fails to is it killed as well.
+ * here: its end is the end of all. In CONTAINING, instead of TERMINATING, it does what the drawing says.
+ * It is never killed, however late: on a machine that is out of breath it would be killed before whoever
+ * has left the program's group, and he would stay. It is reported and left ORPHANED, and goes on.
  *
  * The exit is heard through a pidfd: readable when the child has ended, a level and not an edge, and no
  * SIGCHLD handler that would have to share the one disposition with libraries. The child is reaped
@@ -20,7 +21,7 @@
  * no descriptor left, valgrind 3.19) the child is looked at every EXIT_POLL_MS.
  *
  * A child that survives SIGKILL (uninterruptible sleep, a debugger that sits on it, another user's
- * setuid program) is reported and left ORPHANED: looked at once a second until it can be reaped.
+ * setuid program) is ORPHANED, too: looked at once a second until it can be reaped.
  */
 #include "io/exec.h"
 
@@ -150,21 +151,18 @@ exec_release(struct exec *x)
 }
 
 static void
-kill_group(const struct exec *x, int signo)
+kill_child(const struct exec *x, int signo)
 {
-	/* The child leads a session, so that it cannot leave its group; only its own children can. */
-	if (x->report == NULL)
+	if (x->report == NULL) {
+		/* The child leads a session, so that it cannot leave its group; its children can. */
 		kill(-x->pid, signo);
-	else
-		kill(x->pid, signo);
-}
-
-/* The program that a supervisor watches. Once it has ended its number may be another's. */
-static void
-kill_contained(const struct exec *x)
-{
-	if (x->report != NULL && x->report->program > 0 && !x->report->has_ended)
+		return;
+	}
+	/* Once the program has ended its number may be another's. */
+	if (signo == SIGKILL && x->report->program > 0 && !x->report->has_ended)
 		kill(-x->report->program, SIGKILL);
+	kill(x->pid, SIGTERM);
+	kill(x->pid, SIGCONT); /* whoever has stopped it */
 }
 
 static void
@@ -225,7 +223,7 @@ exec_leave(struct exec *x)
 static void
 orphan_poll(struct exec *x)
 {
-	kill_group(x, SIGKILL);
+	kill_child(x, SIGKILL);
 	if (try_reap(x))
 		exec_release(x);
 	else
@@ -239,7 +237,7 @@ exec_finish(struct exec *x)
 	struct exec_result *r = &x->result;
 
 	if (x->pid != 0) {
-		kill_group(x, SIGKILL);
+		kill_child(x, SIGKILL);
 		if (!try_reap(x) && r->err.code == ERR_NONE)
 			err_set(&r->err, ERR_IO,
 			    "%s: ended, but a debugger withholds its exit status", x->program);
@@ -258,15 +256,14 @@ limit_passed(struct exec *x)
 
 	err_set(&x->result.err, ERR_TIMEOUT, "%s: did not end within %s and was killed", x->program,
 	    str_duration(limit, sizeof(limit), x->limit_ms));
-	kill_group(x, SIGTERM);
+	kill_child(x, SIGTERM);
 	exec_set_state(x, x->report != NULL ? EXEC_CONTAINING : EXEC_TERMINATING);
 }
 
 static void
 grace_passed(struct exec *x)
 {
-	kill_contained(x);
-	kill_group(x, SIGKILL);
+	kill_child(x, SIGKILL);
 	exec_set_state(x, EXEC_KILLING);
 }
 
@@ -426,9 +423,7 @@ exec_cancel(struct exec *x)
 	if (x == NULL || x->state == EXEC_ENDED)
 		return;
 	if (x->pid != 0) {
-		/* A supervisor is needed still: for whoever has left the program's group. */
-		kill_contained(x);
-		kill_group(x, x->report != NULL ? SIGTERM : SIGKILL);
+		kill_child(x, SIGKILL);
 		/* So short a wait is better than a job that outlives the loop it belongs to. */
 		ended = (struct pollfd){ .fd = x->pidfd, .events = POLLIN };
 		poll(&ended, 1, CANCEL_REAP_MS);

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 #define FIRST_LIMIT_MS 300
-#define AMPLE_MS 20000 /* far more than anything here takes, also under valgrind */
+#define AMPLE_MS 60000 /* far more than anything here takes, also under valgrind */
 
 struct run {
 	int done;
@@ -118,14 +118,23 @@ run_shell(struct fixture *f, const char *script, int64_t limit_ms)
 	return run;
 }
 
-/* As in test_exec.c: with more time at each try, until the script has come so far. */
+/* Whether the script had come so far at its limit, and the supervisor to its work after it. */
+static bool
+is_fair(const struct run *run)
+{
+	return strstr(run->result.output, "ready") != NULL &&
+	       strstr(run->result.err.text, "cannot be killed") == NULL;
+}
+
+/* As in test_exec.c: with more time at each try, until it is a fair one. */
 static struct run
 run_until_limit(struct fixture *f, const char *script)
 {
 	int64_t limit_ms = FIRST_LIMIT_MS;
 	struct run run = run_shell(f, script, limit_ms);
 
-	while (strstr(run.result.output, "ready") == NULL && limit_ms < AMPLE_MS / 4) {
+	while (!is_fair(&run) && limit_ms < AMPLE_MS / 8) {
+		assert_nobody_left(f);
 		limit_ms *= 2;
 		run = run_shell(f, script, limit_ms);
 	}
@@ -339,6 +348,44 @@ test_cancelled(void **state)
 	}
 }
 
+/* The only child of ours that has begun here: the supervisor. */
+static pid_t
+find_supervisor(void)
+{
+	char text[64] = "";
+	FILE *f = fopen("/proc/thread-self/children", "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	return (pid_t)atoi(text);
+}
+
+/*
+ * As on a machine that is out of breath: the supervisor does not get to its work. We report in time and
+ * leave it to it; who has left the program's group goes when it gets to it, and not never.
+ */
+static void
+test_late_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct run run = { 0 };
+	pid_t supervisor;
+
+	start_shell(f, "setsid -f sleep $1 >/dev/null; exec sleep $1", AMPLE_MS / 20, &run);
+	supervisor = find_supervisor();
+	while (count_marked(f) < 2 && run.done == 0)
+		io_test_idle(f->loop, 10);
+	while (run.done == 0) {
+		kill(supervisor, SIGSTOP);
+		loop_turn(f->loop, 1);
+	}
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
+	assert_nobody_left(f);
+	for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
+		io_test_idle(f->loop, 20);
+}
+
 /* Killed with KILL, we can clean up nothing; the supervisor does. */
 static void
 test_we_die(void **state)
@@ -395,6 +442,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_prints_endlessly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closes_its_output, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late_supervisor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_we_die, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fifty_at_once, setup, teardown),
 	};
