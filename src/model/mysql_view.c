@@ -109,6 +109,16 @@ read_gtids(
 	r->behind = gtid_behind(dialect_of(v), received, executed);
 }
 
+/* MySQL's coordinator says 100 characters about itself before it says which transaction failed. */
+static const char *
+of_worker(const char *error)
+{
+	static const char begin[] = "The most recent failure being: ";
+	const char *found = strstr(error, begin);
+
+	return found != NULL ? found + strlen(begin) : error;
+}
+
 static void
 read_source(const struct rows *rows, size_t row, struct server_view *v)
 {
@@ -125,7 +135,8 @@ read_source(const struct rows *rows, size_t row, struct server_view *v)
 	r->io_errno = atoi(either(rows, row, "Last_IO_Errno", ""));
 	r->sql_errno = atoi(either(rows, row, "Last_SQL_Errno", ""));
 	copy(r->io_error, sizeof(r->io_error), either(rows, row, "Last_IO_Error", ""));
-	copy(r->sql_error, sizeof(r->sql_error), either(rows, row, "Last_SQL_Error", ""));
+	copy(
+	    r->sql_error, sizeof(r->sql_error), of_worker(either(rows, row, "Last_SQL_Error", "")));
 	r->lag_s = rows_double(rows, row,
 	    rows_has_column(rows, "Seconds_Behind_Source") ? "Seconds_Behind_Source"
 							   : "Seconds_Behind_Master",

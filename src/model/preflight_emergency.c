@@ -82,6 +82,36 @@ preflight_rule_dead(const struct preflight_facts *f, struct preflight *out)
 	}
 }
 
+/* What one source sent and the standby has not executed, with nobody there to execute it. */
+static void
+say_left(const struct server_view *v, const struct replication_view *r, const char *node,
+    struct preflight *out)
+{
+	bool is_mariadb = v->kind == SERVER_MARIADB;
+
+	if (r->sql_error[0] != '\0') {
+		preflight_say(out, PREFLIGHT_REFUSED,
+		    "%s has %.0f transactions that it received and cannot execute: error %d: "
+		    "%.200s",
+		    node, r->behind, r->sql_errno, r->sql_error);
+		preflight_do(out, "mend %s first; man pointsman-runbook, \"1062\"", node);
+	} else {
+		preflight_say(out, PREFLIGHT_REFUSED,
+		    "%s has %.0f received transactions left to execute, and its SQL thread is "
+		    "stopped",
+		    node, r->behind);
+		/* Measured: with both threads stopped and GTIDs its next start empties the relay log. */
+		if (is_mariadb && !r->is_io_running)
+			preflight_do(out,
+			    "do not start its replication, MariaDB would throw them away; man "
+			    "pointsman-runbook, \"Received, not executed\"");
+		else
+			preflight_do(out, "START %s SQL_THREAD on %s, then again",
+			    is_mariadb ? "SLAVE" : "REPLICA", node);
+	}
+	preflight_why(out, "players were told that those are saved");
+}
+
 void
 preflight_rule_heir(const struct preflight_facts *f, struct preflight *out)
 {
@@ -98,13 +128,8 @@ preflight_rule_heir(const struct preflight_facts *f, struct preflight *out)
 	for (size_t i = 0; v != NULL && i < v->source_count; i++) {
 		const struct replication_view *r = &v->sources[i];
 
-		if (r->is_sql_running || !(r->behind > 0) || v->kind == SERVER_REDIS)
-			continue;
-		preflight_say(out, PREFLIGHT_REFUSED,
-		    "%s has %.0f transactions that it received and cannot execute: %s",
-		    standby->node, r->behind, r->sql_error);
-		preflight_why(out, "players were told that those are saved");
-		preflight_do(out, "mend %s first; man pointsman-runbook", standby->node);
+		if (!r->is_sql_running && r->behind > 0 && v->kind != SERVER_REDIS)
+			say_left(v, r, standby->node, out);
 	}
 	if (v != NULL && v->is_writable)
 		preflight_say(out, PREFLIGHT_WARNING, "%s takes writes already", standby->node);

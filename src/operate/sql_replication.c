@@ -138,6 +138,41 @@ say_thread(const struct sql_server *s, const struct replication_view *r, struct 
 }
 
 int
+sql_server_may_start(struct sql_server *s, int64_t limit_ms, struct err *e)
+{
+	struct server_view *v;
+	int rc = 1;
+
+	if (sql_server_look(s, limit_ms, &v, e) != 0)
+		return -1;
+	for (size_t i = 0; i < v->source_count && sql_server_is_mariadb(s); i++) {
+		const struct replication_view *r = &v->sources[i];
+
+		if (!r->is_io_running && !r->is_sql_running && r->behind > 0)
+			rc = err_set(e, ERR_CONFLICT,
+			    "%s: its replication stays stopped, a start would throw away %.0f "
+			    "received "
+			    "transactions; man pointsman-runbook, \"Received, not executed\"",
+			    sql_server_node(s), r->behind);
+	}
+	server_view_free(v);
+	return rc;
+}
+
+static int
+say_undrained(const struct sql_server *s, const struct replication_view *r, struct err *e)
+{
+	if (r->sql_errno != 0)
+		return err_set(e, ERR_UNAVAILABLE,
+		    "%s has %.0f transactions that it received and cannot execute: error %d: "
+		    "%.160s",
+		    sql_server_node(s), r->behind, r->sql_errno, r->sql_error);
+	return err_set(e, ERR_UNAVAILABLE,
+	    "%s has %.0f received transactions left to execute, and its SQL thread is stopped",
+	    sql_server_node(s), r->behind);
+}
+
+int
 sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e)
 {
 	struct server_view *v;
@@ -154,12 +189,8 @@ sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e)
 		else
 			rc = err_set(e, ERR_PROTOCOL, "%s does not tell what it has received",
 			    sql_server_node(s));
-		if (rc > 0 && r->behind > 0 && !r->is_sql_running) {
-			err_set(e, ERR_UNAVAILABLE,
-			    "%s has %.0f transactions that it received and cannot execute: %.160s",
-			    sql_server_node(s), r->behind, r->sql_error);
-			rc = -1;
-		}
+		if (rc > 0 && r->behind > 0 && !r->is_sql_running)
+			rc = say_undrained(s, r, e);
 	}
 	server_view_free(v);
 	if (rc > 0 && behind > 0) {

@@ -30,6 +30,13 @@ int sql_server_start_replication(struct sql_server *s, int64_t limit_ms, struct 
  */
 int sql_server_pass(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e);
 
+/*
+ * Whether starting it loses nothing: 1, or -1. A MariaDB with GTIDs of which both threads are stopped empties
+ * its relay log at the next start (10.11, measured); what is in there and not executed would be gone, where its
+ * source is. ERR_CONFLICT: so it is.
+ */
+int sql_server_may_start(struct sql_server *s, int64_t limit_ms, struct err *e);
+
 /* All that was received is executed: 1, 0 with how much is left in e, -1: it stands, and why. */
 int sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e);
 /*

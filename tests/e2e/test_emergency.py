@@ -2,6 +2,7 @@
 when the old one comes back nothing that was acknowledged is overwritten without a word. What only the old
 one has is listed, saved and held; replayed, or the server rebuilt, both have the same again."""
 import os
+import subprocess
 import time
 
 import pytest
@@ -11,12 +12,14 @@ from lib.cli import Result
 from lib.daemon import run_cli
 from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
+from lib.tripwire import Tripwire, announces
 from lib.vantage import Vantage
 from lib.world import PAIR
 
-@pytest.fixture(scope="module")
-def raised(module_procs, consul):
-    world = EmergencyWorld(module_procs, consul, hz=200)
+
+@pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))
+def raised(request, module_procs, consul):
+    world = EmergencyWorld(module_procs, consul, request.param, hz=200)
     yield world
     world.close()
 
@@ -83,7 +86,7 @@ def test_killed_under_the_writer_and_clean(world):
     assert done.code == 0, done
     assert world.named() == "db4" and world.writable() == ["db4"]
     assert not world.db4.is_replicating()
-    assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "0"
+    assert not world.db4.has_semi_sync()
     writer.wait_rows(100)
     world.come_back("db3")
     done = world.rejoin()
@@ -92,7 +95,7 @@ def test_killed_under_the_writer_and_clean(world):
         world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
         done = world.rejoin()
     assert done.code == 0, done
-    assert world.db4.value("SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1"
+    assert world.db4.has_semi_sync()
     writer.wait_rows(50)
     writer.stop()
     wait_same(world)
@@ -156,7 +159,8 @@ def test_rounds(world):
         kind = ("killed", "killed, stalled", "frozen")[i % 3]
         writer.wait_rows(100)
         if kind == "killed, stalled":
-            world.servers[new].sql("STOP SLAVE")
+            # What it has received it executes: what it has not is refused, below.
+            world.servers[new].sql("STOP REPLICA IO_THREAD")
             writer.wait_rows(20)
         if kind == "frozen":
             world.servers[old].freeze()
@@ -192,6 +196,116 @@ def test_rounds(world):
           "%d twice" % (held + clean, time.monotonic() - began, held, errant, clean, report["acknowledged"], lost,
                         report["duplicated"]))
     assert lost == 0 and report["equal"], report
+
+
+# --- received, and not executed ----------------------------------------------------------------------------
+
+
+def replay_relay_log(world, node):
+    """As the manual says, for a MariaDB of which both threads are stopped."""
+    server = world.servers[node]
+    status = server.sql("SHOW ALL SLAVES STATUS")[0]
+    subprocess.run("mariadb-binlog --start-position=%s $(ls *relay-bin.[0-9]* | sed -n '/%s/,$p') | "
+                   "mariadb --no-defaults --user=root --socket=%s" % (
+                       status["Relay_Log_Pos"], status["Relay_Log_File"], server.socket),
+                   shell=True, check=True, cwd=server.data)
+    server.sql("SET GLOBAL gtid_slave_pos = '%s'" % status["Gtid_IO_Pos"])
+
+
+def count(world, node, rows):
+    return int(world.servers[node].value("SELECT COUNT(*) FROM game.t WHERE id IN (%s)" % ", ".join(
+        str(row) for row in rows)))
+
+
+def test_received_and_not_executed(world):
+    """Its replication was stopped by somebody, and what it has received is there alone: the pages of the manual
+    bring it back. A MariaDB would throw it away at the next start of its replication."""
+    world.db4.sql("STOP REPLICA SQL_THREAD")
+    written = [world.write_row("db3") for _ in range(5)]
+    wait_for("received", lambda: world.db4.has_received(world.db3), 5)
+    world.db4.sql("STOP REPLICA")
+    world.db3.kill()
+    done = world.run("failover", PAIR, "--emergency", "--dead", "db3", "--dry-run")
+    assert done.code == 3 and "5 received transactions left to execute" in said(done), done
+    if world.is_mariadb:
+        assert '"Received, not executed"' in said(done), done
+        replay_relay_log(world, "db4")
+    else:
+        assert "START REPLICA SQL_THREAD on db4" in said(done), done
+        world.db4.sql("START REPLICA SQL_THREAD")
+    done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    assert count(world, "db4", written) == 5
+    world.come_back("db3")
+    done = world.rejoin()
+    assert done.code == 0, done
+    wait_same(world)
+
+
+def test_a_conflict_while_it_drains(world):
+    """It is undone, and what is behind the conflict is still there for who mends it."""
+    world.db4.set_read_only(False)
+    world.db4.sql("SET SESSION sql_log_bin = 0; INSERT INTO game.t VALUES (88123)")
+    world.db4.set_read_only(True)
+    holder = world.db4.open_client()
+    holder.stdin.write(b"LOCK TABLES game.t READ; DO GET_LOCK('locked', 0);\n")
+    holder.stdin.flush()
+    wait_for("the lock", lambda: world.db4.value("SELECT IS_USED_LOCK('locked') IS NULL") == "0", 5)
+    world.db3.sql("INSERT INTO game.t VALUES (88123)")
+    written = [world.write_row("db3") for _ in range(5)]
+    wait_for("received", lambda: world.db4.has_received(world.db3), 5)
+    world.db3.kill()
+    command = world.start(*world.emergency_argv("--dead", "db3"))
+    wait_for("it drains", world.history, 20, 0.1)
+    time.sleep(1)
+    holder.kill()
+    holder.wait()
+    out, err = command.communicate(timeout=60)
+    assert command.returncode == 5 and b"error 1062" in out + err, (command.returncode, out, err)
+    assert world.named() == "db3" and world.db4.is_read_only()
+    assert count(world, "db4", written) == 0
+    # The page "1062".
+    world.db4.set_read_only(False)
+    world.db4.sql("SET SESSION sql_log_bin = 0; DELETE FROM game.t WHERE id = 88123")
+    world.db4.set_read_only(True)
+    world.db4.sql("START REPLICA SQL_THREAD")
+    wait_for("all of them", lambda: count(world, "db4", written + [88123]) == 6, 10)
+    done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    world.come_back("db3")
+    assert world.rejoin().code == 0
+    wait_same(world)
+
+
+def test_what_is_received_at_the_last_moment(world):
+    """Behind the drain, before it stops listening, and by an applier that is stopped: undone as far as that
+    throws nothing away."""
+    command = Tripwire(world.procs, world.argv(world.emergency_argv("--dead", "db3")), at=1,
+                       match=announces("part"))
+    assert command.wait_stopped(), command.end()
+    world.db4.sql("STOP REPLICA SQL_THREAD")
+    world.db3.set_read_only(False)
+    written = [world.write_row("db3") for _ in range(5)]
+    wait_for("received", lambda: world.db4.has_received(world.db3), 5)
+    command.go_on()
+    done = command.end(120)
+    op = world.newest("emergency")
+    if world.is_mariadb:
+        assert done.code == 6 and '"Received, not executed"' in said(done), done
+        replay_relay_log(world, "db4")
+        done = world.run("rollback", op["id"], "--yes", limit=90)
+        assert done.code in (0, 5), done
+    else:
+        assert done.code == 5, done
+    assert world.newest("emergency")["result"] == "undone"
+    world.db4.sql("START REPLICA SQL_THREAD")
+    wait_for("all of them", lambda: count(world, "db4", written) == 5, 10)
+    world.db3.kill()
+    done = world.emergency("--dead", "db3")
+    assert done.code == 0, done
+    world.come_back("db3")
+    assert world.rejoin().code == 0
+    wait_same(world)
 
 
 # --- frozen ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import IS_SOAK, soak
+from lib import mysql9
 from lib.consul import Consul
 from lib.proc import wait_for
 from lib.relay import Relay
@@ -31,11 +32,13 @@ def relay(own_consul):
     relay.close()
 
 
-@pytest.fixture(scope="module")
-def raised(module_procs, own_consul, relay):
+@pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))
+def raised(request, module_procs, own_consul, relay):
     """The command reaches Consul through the relay, everybody else directly. hz: 1,000 of the watcher are a third
     of a processor, for all of the file."""
-    world = World(module_procs, own_consul, url="http://" + relay.endpoint, hz=soak(1000, 250))
+    if request.param == "mysql9":
+        mysql9.skip_without()
+    world = World(module_procs, own_consul, request.param, url="http://" + relay.endpoint, hz=soak(1000, 250))
     yield world
     world.close()
 
@@ -225,7 +228,7 @@ def disturbed(world, step, what, whom):
     took = time.monotonic() - began
     if process is not world.consul and what == "kill":
         # As a careful administrator's server comes up: a person starts its replication.
-        process.sql("START SLAVE")
+        process.sql("START REPLICA")
     words = "exit %d" % done.code
     if done.code == 6:
         print(done)

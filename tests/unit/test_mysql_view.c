@@ -53,9 +53,12 @@ static const char *const mysql_replica[] = { "Replica_IO_State", "Waiting for so
 	"Read_Source_Log_Pos", "1080", "Replica_IO_Running", "Yes", "Replica_SQL_Running", "No",
 	"Last_Errno", "1062", "Seconds_Behind_Source", "\1", "Last_IO_Errno", "0", "Last_IO_Error",
 	"", "Last_SQL_Errno", "1062", "Last_SQL_Error",
-	"Coordinator stopped because there were error(s) in the worker(s).", "Retrieved_Gtid_Set",
-	UUID ":1-4", "Executed_Gtid_Set", UUID ":1-3", "Auto_Position", "1", "Channel_Name", "",
-	NULL };
+	"Coordinator stopped because there were error(s) in the worker(s). The most recent failure "
+	"being: "
+	"Worker 1 failed executing transaction '" UUID
+	":4' at source log binlog.000012, end_log_pos 1080.",
+	"Retrieved_Gtid_Set", UUID ":1-4", "Executed_Gtid_Set", UUID ":1-3", "Auto_Position", "1",
+	"Channel_Name", "", NULL };
 
 static const char *const mariadb_replica[] = { "Connection_name", "home", "Slave_IO_State", "",
 	"Master_Host", "10.0.4.14", "Master_Port", "3307", "Master_Log_File", "binlog.000001",
@@ -92,6 +95,8 @@ test_mysql(void **state)
 	assert_int_equal(r->source_port, 3306);
 	assert_true(r->is_io_running && !r->is_sql_running && !r->is_io_connecting);
 	assert_int_equal(r->sql_errno, 1062);
+	/* Which transaction, and not what the coordinator says about itself. */
+	assert_memory_equal(r->sql_error, "Worker 1 failed", strlen("Worker 1 failed"));
 	assert_true(isnan(r->lag_s));
 	assert_true(r->behind == 1);
 	before = r->received;

@@ -733,6 +733,7 @@ BREAK(stuck)
 	struct replication_view *r = &STANDBY->view->sources[0];
 
 	r->is_sql_running = false, r->behind = 12;
+	r->sql_errno = 1062;
 	snprintf(r->sql_error, sizeof(r->sql_error), "Duplicate entry '88123'");
 }
 BREAK(stopped_and_drained)
@@ -742,6 +743,16 @@ BREAK(stopped_and_drained)
 BREAK(draining)
 {
 	STANDBY->view->sources[0].behind = 12;
+}
+BREAK(applier_stopped)
+{
+	STANDBY->view->sources[0].is_sql_running = false;
+	STANDBY->view->sources[0].behind = 12;
+}
+BREAK(both_stopped)
+{
+	applier_stopped(f);
+	STANDBY->view->sources[0].is_io_running = false;
 }
 BREAK(lost_known)
 {
@@ -780,10 +791,16 @@ static const struct {
 	{ "mariadb", "standby", PREFLIGHT_REFUSED, "db4 cannot be asked", "pointsman check maindb/db4",
 	    standby_gone, false },
 	{ "mariadb", "standby", PREFLIGHT_REFUSED,
-	    "db4 has 12 transactions that it received and cannot execute: Duplicate entry '88123'",
+	    "db4 has 12 transactions that it received and cannot execute: error 1062: Duplicate entry '88123'",
 	    "man pointsman-runbook", stuck, false },
 	{ "mariadb", "standby", PREFLIGHT_OK, "can take over", "", stopped_and_drained, true },
 	{ "mariadb", "standby", PREFLIGHT_OK, "can take over", "", draining, true },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED, "12 received transactions left to execute",
+	    "START SLAVE SQL_THREAD on db4", applier_stopped, false },
+	{ "mysql", "standby", PREFLIGHT_REFUSED, "12 received transactions left to execute",
+	    "START REPLICA SQL_THREAD on db4", both_stopped, false },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED, "12 received transactions left to execute",
+	    "do not start its replication", both_stopped, false },
 	{ "mariadb", "standby", PREFLIGHT_WARNING, "db4 takes writes already", "", two_writers, true },
 	{ "mariadb", "loss", PREFLIGHT_WARNING, "is not known: no vantage saw it fail",
 	    "pointsman rejoin maindb", NULL, true },

@@ -4,6 +4,9 @@ transactions are replayed, or it is rebuilt from the other."""
 import os
 import subprocess
 
+import pytest
+
+from . import mysql9
 from .proc import MARK
 from .world import PAIR, World
 
@@ -13,8 +16,14 @@ TABLES = "game.t, game.counter"
 class EmergencyWorld(World):
     """With two tables of the application: rows, and a counter that both servers may have changed."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, procs, consul, kind="mariadb", **kwargs):
+        if kind == "mysql9":
+            mysql9.skip_without()
+            # What it saves is made readable by the tool of that MySQL.
+            path = pytest.MonkeyPatch()
+            path.setenv("PATH", mysql9.tools(procs) + os.pathsep + os.environ["PATH"])
+            procs.at_close(path.undo)
+        super().__init__(procs, consul, kind, **kwargs)
         self.db3.sql("CREATE TABLE game.counter (id INT PRIMARY KEY, n INT NOT NULL);"
                      "INSERT INTO game.counter VALUES (1, 0)")
         self.db4.wait_applied(self.db3)
@@ -27,13 +36,9 @@ class EmergencyWorld(World):
         """On both, each way, as their configuration would."""
         self.has_semi_sync = on
         for server in self.servers.values():
-            self._semi_sync_of(server)
+            server.set_semi_sync(replica=on)
         for server in self.servers.values():
-            server.sql("SET GLOBAL rpl_semi_sync_master_enabled = %d" % on)
-
-    def _semi_sync_of(self, server):
-        server.sql("SET GLOBAL rpl_semi_sync_slave_enabled = %d; STOP SLAVE; START SLAVE"
-                   % self.has_semi_sync)
+            server.set_semi_sync(source=on)
 
     def write_row(self, node):
         """A transaction of that server: a row that nobody else has."""
@@ -45,7 +50,7 @@ class EmergencyWorld(World):
         """Transactions that never reach the other one, which stops receiving."""
         other = self.servers["db4" if node == "db3" else "db3"]
         other.wait_applied(self.servers[node])
-        other.sql("STOP SLAVE")
+        other.sql("STOP REPLICA")
         written = [self.write_row(node) for _ in range(rows)]
         if conflict:
             self.servers[node].sql("UPDATE game.counter SET n = n + 1000 WHERE id = 1")
@@ -81,7 +86,7 @@ class EmergencyWorld(World):
         server.start()
         assert server.is_read_only() and not server.is_replicating()
         if self.has_semi_sync:
-            server.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1")
+            server.sql("SET GLOBAL rpl_semi_sync_%s_enabled = 1" % server.semi_sync_sides[1])
         return server
 
     def replay(self, path, node):
@@ -90,23 +95,8 @@ class EmergencyWorld(World):
                        stdin=open(path), check=True, timeout=60, env=dict(os.environ, **{MARK: self.procs.mark}))
 
     def rebuild(self, node, source):
-        """A new server out of a dump of the other one, as mariadb-dump makes it for a replica."""
-        new, old = self.servers[node], self.servers[source]
-        env = dict(os.environ, **{MARK: self.procs.mark})
-        new.wipe()
-        new.start()
-        dump = os.path.join(self.dir, node + ".sql")
-        with open(dump, "w") as f:
-            subprocess.run(["mariadb-dump", "--no-defaults", "--user=root", "--socket=" + old.socket, "--gtid",
-                            "--single-transaction", "--master-data=1", "--flush-privileges", "--all-databases"],
-                           stdout=f, check=True, timeout=60, env=env)
-        with open(dump) as f:
-            subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + new.socket,
-                            "--init-command=SET SESSION sql_log_bin = 0"],
-                           stdin=f, check=True, timeout=60, env=env)
-        new.follow(old)
-        new.wait_applied(old)
-        new.sql("STOP SLAVE")
+        """A new server out of the other one."""
+        self.servers[node].rebuild(self.servers[source])
 
 
 def said(done):

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 from . import folder
+from .proc import MARK
 from .sql_server import SqlError, SqlPair, SqlServer
 
 # What an account of a check needs; man/pointsman.conf.5 says the same.
@@ -34,6 +35,8 @@ def template(procs):
 
 
 class MariaDB(SqlServer):
+    semi_sync_sides = ("master", "slave")
+
     def __init__(self, procs, name="mariadb", server_id=1, address="127.0.0.1", port=None, options=()):
         self.server_id = server_id
         super().__init__(procs, name, [
@@ -69,6 +72,29 @@ class MariaDB(SqlServer):
 
     def position(self):
         return self.value("SELECT @@GLOBAL.gtid_binlog_pos")
+
+    def has_received(self, other):
+        row = self.sql("SHOW ALL SLAVES STATUS")[0]
+        return row["Gtid_IO_Pos"].split(",")[0] == other.position().split(",")[0]
+
+    def rebuild(self, source):
+        """Made anew from a dump of the other one, as mariadb-dump makes it for a replica; its replication is
+        stopped."""
+        env = dict(os.environ, **{MARK: self.procs.mark})
+        self.wipe()
+        self.start()
+        dump = self.data + ".sql"
+        with open(dump, "w") as f:
+            subprocess.run(["mariadb-dump", "--no-defaults", "--user=root", "--socket=" + source.socket, "--gtid",
+                            "--single-transaction", "--master-data=1", "--flush-privileges", "--all-databases"],
+                           stdout=f, check=True, timeout=60, env=env)
+        with open(dump) as f:
+            subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + self.socket,
+                            "--init-command=SET SESSION sql_log_bin = 0"],
+                           stdin=f, check=True, timeout=60, env=env)
+        self.follow(source)
+        self.wait_applied(source)
+        self.sql("STOP REPLICA")
 
     def wait_applied(self, other, limit=30.0):
         assert self.value("SELECT MASTER_GTID_WAIT('%s', %g)" % (other.position(), limit),

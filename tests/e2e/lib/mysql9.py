@@ -20,6 +20,9 @@ OPTIONS = [
     "--table-open-cache=200", "--table-definition-cache=400",
 ]
 
+# What a server of an operations team loads, and what copies a server.
+PLUGINS = "--plugin-load=semisync_source.so;semisync_replica.so;mysql_clone.so"
+
 _folder = [None]
 
 
@@ -65,6 +68,8 @@ def _initialize(path, tmp):
 
 
 class MySQL9(SqlServer):
+    semi_sync_sides = ("source", "replica")
+
     def __init__(self, procs, name="mysql9", server_id=1, address="127.0.0.1", port=None, options=()):
         self.server_id = server_id
         super().__init__(procs, name, [folder() + "/bin/mysqld", "--server-id=%d" % server_id]
@@ -103,10 +108,27 @@ class MySQL9(SqlServer):
                           limit=limit + 10) == "0", "%s did not catch up" % self.name
 
 
+    def has_received(self, other):
+        return self.value("SELECT GTID_SUBSET('%s', CONCAT(Received_transaction_set, ',', @@gtid_executed)) FROM "
+                          "performance_schema.replication_connection_status" % other.position()) == "1"
+
+    def rebuild(self, source):
+        """Made anew from a copy of the other one's files; its replication is stopped."""
+        self.wipe()
+        source.sql("CLONE LOCAL DATA DIRECTORY = '%s'" % self.data, limit=60)
+        self.start()
+        self.set_read_only(False)
+        self.sql("RESET REPLICA ALL")
+        self.follow(source)
+        self.wait_applied(source)
+        self.sql("STOP REPLICA")
+        self.set_read_only(True)
+
+
 class MySQL9Pair(SqlPair):
     def __init__(self, procs, names=("db3", "db4"), options=()):
         super().__init__(*(MySQL9(procs, name, server_id=i + 1, options=options)
                            for i, name in enumerate(names)))
 
 
-__all__ = ["CHECK_GRANTS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without", "tools"]
+__all__ = ["CHECK_GRANTS", "PLUGINS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without", "tools"]

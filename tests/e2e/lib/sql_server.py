@@ -39,6 +39,8 @@ def own_tmp(path):
 class SqlServer(Process):
     """Subclasses fill the data directory and say the program."""
 
+    semi_sync_sides = ()  # what the source and the replica are called in the names of its variables
+
     def __init__(self, procs, name, argv, address="127.0.0.1", port=None):
         self.address, self.port = address, port or free_port(address)
         self.data = os.path.join(procs.dir, name + "-data")
@@ -126,9 +128,25 @@ class SqlServer(Process):
         rows = self.sql("SHOW REPLICA STATUS")
         return rows[0] if rows else {}
 
+    def is_applying(self):
+        row = self.replica()
+        return "Yes" in (row.get("Slave_SQL_Running"), row.get("Replica_SQL_Running"))
+
     def wait_applied(self, other, limit=30.0):
         """Until it has executed all that other has written."""
         raise NotImplementedError
+
+    def set_semi_sync(self, source=None, replica=None):
+        """True or False; None: as it is. A replica says so when it connects: it does that anew."""
+        for side, on in zip(self.semi_sync_sides, (source, replica)):
+            if on is not None:
+                self.sql("SET GLOBAL rpl_semi_sync_%s_enabled = %d" % (side, on))
+        if replica is not None:
+            self.sql("STOP REPLICA; START REPLICA")
+
+    def has_semi_sync(self):
+        """Whether its commits wait for a replica."""
+        return self.value("SELECT @@GLOBAL.rpl_semi_sync_%s_enabled" % self.semi_sync_sides[0]) == "1"
 
     def wipe(self):
         self.kill()

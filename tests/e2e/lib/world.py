@@ -35,7 +35,7 @@ def raise_servers(procs, kind, prepare=None):
     net, port = loopback_net(), free_port()
     options = ["--read-only=1", "--auto-increment-increment=2", "--log-error-verbosity=1"] \
         if kind == "mysql9" else ["--read-only=1", "--auto-increment-increment=2"]
-    options += ["--super-read-only=1", "--skip-replica-start=1"] if kind == "mysql9" \
+    options += ["--super-read-only=1", "--skip-replica-start=1", mysql9.PLUGINS] if kind == "mysql9" \
         else ["--skip-slave-start"]
     make = mysql9.MySQL9 if kind == "mysql9" else mariadb.MariaDB
     servers = [make(procs, node, server_id=i + 1, address=net + str(13 + i), port=port,
@@ -253,8 +253,8 @@ class World(Desk):
                 server.start()
         for server in self.servers.values():
             # One statement too many does no harm, and one client more takes its time.
-            server.sql("SET GLOBAL read_only = 1; START SLAVE" if self.is_mariadb
-                       else "SET GLOBAL super_read_only = 1; START REPLICA")
+            server.set_read_only(True)
+            server.sql("START REPLICA")
         self.wait_replicating()
         self.db3.wait_applied(self.db4)
         self.db4.wait_applied(self.db3)
