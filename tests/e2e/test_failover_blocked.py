@@ -42,8 +42,8 @@ class Client:
 
     left = []
 
-    def __init__(self, server, *statements, user="root"):
-        self.client = server.open_client(user)
+    def __init__(self, server, *statements, user="root", password=None):
+        self.client = server.open_client(user, password)
         Client.left.append(self)
         for statement in statements:
             self.say(statement)
@@ -65,12 +65,20 @@ def wait_process(server, words):
         " AND COMMAND <> 'Sleep' AND CONCAT_WS(' ', COMMAND, STATE, INFO) LIKE '%%%s%%'" % words) != "0", 5)
 
 
-def wait_transaction(server):
-    """Of root, and it holds a lock: the applier has transactions, too. InnoDB looks again for somebody who has
-    not asked for 0.1 s."""
+def wait_lock(server):
+    """Until the Client that said LOCKED has been heard."""
+    wait_for("the lock", lambda: server.value("SELECT IS_USED_LOCK('locked') IS NULL") == "0", 5)
+
+
+LOCKED = ("DO RELEASE_LOCK('none')", "DO GET_LOCK('locked', 0)")
+
+
+def wait_transaction(server, user="root"):
+    """Of that user, and it holds a lock: the applier has transactions, too. InnoDB looks again for somebody who
+    has not asked for 0.1 s."""
     wait_for("the transaction", lambda: server.value(
         "SELECT COUNT(*) FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST"
-        " ON TRX_MYSQL_THREAD_ID = ID WHERE USER = 'root' AND TRX_ROWS_LOCKED > 0") != "0", 5, 0.15)
+        " ON TRX_MYSQL_THREAD_ID = ID WHERE USER = '%s' AND TRX_ROWS_LOCKED > 0" % user) != "0", 5, 0.15)
 
 
 def lack_a_row(world):
@@ -134,9 +142,8 @@ def test_a_long_update(world):
 def test_lock_tables_write(world):
     with goes_on(world) as let:
         command = start(world)
-        client = Client(world.db3, "LOCK TABLES game.t WRITE", "DO RELEASE_LOCK('none')",
-                        "DO GET_LOCK('locked', 0)")
-        wait_for("the lock", lambda: world.db3.value("SELECT IS_USED_LOCK('locked') IS NULL") == "0", 5)
+        client = Client(world.db3, "LOCK TABLES game.t WRITE", *LOCKED)
+        wait_lock(world.db3)
         let(command)
         client.close()
 
@@ -147,8 +154,10 @@ def test_an_idle_transaction_holds_nobody_up(world):
     world.db4.wait_applied(world.db3)
     with goes_on(world, codes=(0,)) as let:
         command = start(world)
-        client = Client(world.db3, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE")
-        wait_transaction(world.db3)
+        # Not root's: MySQL lets nobody end that who has not SYSTEM_USER.
+        client = Client(world.db3, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE", user="game",
+                        password="gamepw")
+        wait_transaction(world.db3, "game")
         let(command)
         world.db4.sql("DELETE FROM game.t WHERE id = 1")
         world.db3.wait_applied(world.db4, 10)
@@ -161,8 +170,12 @@ def test_a_transaction_that_waits_at_the_standby(world):
     world.db4.wait_applied(world.db3)
     with goes_on(world) as let:
         command = start(world)
-        client = Client(world.db4, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE")
-        wait_transaction(world.db4)
+        if world.is_mariadb:
+            client = Client(world.db4, "BEGIN", "SELECT * FROM game.t WHERE id = 1 FOR UPDATE")
+            wait_transaction(world.db4)
+        else:  # super_read_only: not even root may lock a row
+            client = Client(world.db4, "LOCK TABLES game.t READ", *LOCKED)
+            wait_lock(world.db4)
         world.db3.sql("DELETE FROM game.t WHERE id = 1")
         done = let(command)
         assert "behind" in done.out + done.err, done
