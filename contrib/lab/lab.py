@@ -65,12 +65,12 @@ def show(lab, is_new):
             wait_for("every check passes", lab.checks_pass, limit_s=40)
         print("\n$ pointsman checks", flush=True)
         subprocess.run(lab.pointsman("checks"), env=lab.environment(), check=False)
-        show_failover(lab, writer, record)
+        code = show_failover(lab, writer, record)
     finally:
         writer.terminate()
     if writer.wait() == 0:
         print("\nThe back end's own report:", flush=True)
-        check_writer(lab, record)
+        code = check_writer(lab, record) or code
     print("\nLook around:")
     for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
@@ -78,16 +78,16 @@ def show(lab, is_new):
     print(f"  curl http://{address}:{AGENT_PORT}/v1/pairs")
     folder = os.path.relpath(lab.path(HOSTS[0]))
     print(f"  ls {lab.path(HOSTS[0]) if folder.startswith('..') else folder}")
+    if code != 0:
+        print("\nThe lab runs, but its failover did not go as it should: see above.")
+    return code
 
 
 def plan_of(lab, pair):
-    """The id of the plan that a dry run shows; None, and why, when it is refused."""
+    """The id of the plan that a dry run shows; None when it is refused."""
     command = ("-o", "json", "failover", pair, "--dry-run", "--wait", "20s")
     dry = subprocess.run(lab.pointsman(*command), env=lab.environment(), capture_output=True, text=True, check=False)
-    plan = json.loads(dry.stdout).get("plan") if dry.stdout else None
-    if plan is None:
-        print(dry.stdout, dry.stderr)
-    return plan
+    return json.loads(dry.stdout).get("plan") if dry.stdout else None
 
 
 def wait_for_rows(writer, record):
@@ -100,13 +100,15 @@ def wait_for_rows(writer, record):
 
 
 def show_failover(lab, writer, record):
-    """To the other server and, the next time, back."""
+    """To the other server and, the next time, back. The command's exit code."""
     wait_for_rows(writer, record)
     plan = plan_of(lab, "maindb")
-    if plan is not None:
-        print(f"\n$ pointsman failover maindb --plan {plan} --yes", flush=True)
-        run(lab, lab.pointsman("failover", "maindb", "--plan", plan, "--yes"))
+    # Without a plan the command says why there is none.
+    arguments = ["failover", "maindb"] + (["--plan", plan, "--yes"] if plan else ["--dry-run"])
+    print("\n$ pointsman", " ".join(arguments), flush=True)
+    code = run(lab, lab.pointsman(*arguments))
     wait_for_rows(writer, record)
+    return code
 
 
 def command_up(lab, options):
@@ -131,7 +133,7 @@ def command_up(lab, options):
             lab.down()
             raise
     status(lab)
-    show(lab, is_new)
+    return show(lab, is_new)
 
 
 def status(lab):

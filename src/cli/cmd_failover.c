@@ -27,6 +27,7 @@
 #include "operate/op_approval.h"
 
 #define LOOK_AGAIN_MS 1000
+#define PLAN_AGE_SHOWN_S 86400 /* the time in an id wraps after twelve days: its age may be none */
 
 struct failover {
 	struct cli *cli;
@@ -163,10 +164,13 @@ static enum exit_code
 refuse_plan(const struct failover *f, const char *id, enum plan_id_fit fit, int64_t age_s)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	char age[16];
 
-	if (fit == PLAN_OLD)
-		report_fact(&r, "plan %s is %lld s old, and was good for %d s", SHOWN(id),
-		    (long long)age_s, PLAN_VALID_S);
+	if (fit == PLAN_OLD && age_s > PLAN_AGE_SHOWN_S)
+		report_fact(&r, "plan %s is no plan of today; mistyped?", SHOWN(id));
+	else if (fit == PLAN_OLD)
+		report_fact(&r, "plan %s is %s old, and was good for %d s", SHOWN(id),
+		    str_duration(age, sizeof(age), age_s * 1000), PLAN_VALID_S);
 	else
 		report_fact(&r, "plan %s is not the plan of now%s", SHOWN(id),
 		    fit == PLAN_CHANGED ? ": names or servers changed, or other options" : "");

@@ -87,6 +87,12 @@ def test_a_plan_of_another_state_is_refused(world):
         done = world.run("failover", PAIR, "--plan", plan, "--yes")
         nothing_changed(world, before, done, 2 if plan == "" and done.code == 2 else 3)
     used = world.plan_id()
+    # The first digit of its time: six days.
+    digits = "0123456789abcdefghjkmnpqrstvwxyz"
+    mistyped = used[:-4] + digits[(digits.index(used[-4]) + 16) % 32] + used[-3:]
+    done = world.run("failover", PAIR, "--plan", mistyped, "--yes")
+    nothing_changed(world, before, done, 3)
+    assert "mistyped" in done.out + done.err, done
     assert world.run("failover", PAIR, "--plan", used, "--yes").code == 0
     again = world.run("failover", PAIR, "--plan", used, "--yes")
     assert again.code == 3, again
