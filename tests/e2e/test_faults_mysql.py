@@ -214,7 +214,7 @@ class FullDisk(mariadb.MariaDB):
 
     def start(self, limit=60.0):
         if not os.path.isdir(self.data + ".seed"):
-            shutil.copytree(mariadb._template(self.procs), self.data + ".seed")
+            shutil.copytree(mariadb.template(self.procs), self.data + ".seed")
             os.mkdir(self.data)
         return super().start(limit)
 

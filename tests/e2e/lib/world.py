@@ -29,16 +29,17 @@ PAIR, NODES = "maindb", ("db3", "db4")
 FLOOR = os.path.join(build_dir(), "bench", "failover_floor")
 
 
-def raise_servers(procs, kind, prepare=None):
+def raise_servers(procs, kind, prepare=None, addresses=None):
     """As a careful administrator sets them up: read-only and without replication at their next start.
-    prepare: is called with each before it starts for the first time."""
+    prepare: is called with each before it starts for the first time. addresses: not on loopback."""
     net, port = loopback_net(), free_port()
+    addresses = addresses or [net + "13", net + "14"]
     options = ["--read-only=1", "--auto-increment-increment=2", "--log-error-verbosity=1"] \
         if kind == "mysql9" else ["--read-only=1", "--auto-increment-increment=2"]
     options += ["--super-read-only=1", "--skip-replica-start=1", mysql9.PLUGINS] if kind == "mysql9" \
         else ["--skip-slave-start"]
     make = mysql9.MySQL9 if kind == "mysql9" else mariadb.MariaDB
-    servers = [make(procs, node, server_id=i + 1, address=net + str(13 + i), port=port,
+    servers = [make(procs, node, server_id=i + 1, address=addresses[i], port=port,
                     options=options + ["--auto-increment-offset=%d" % (i + 1), "--max-connections=120"])
                for i, node in enumerate(NODES)]
     for server in servers:
@@ -61,10 +62,10 @@ class World(Desk):
     _worlds = 0
 
     def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000,
-                 prepare=None):
+                 prepare=None, addresses=None):
         """kind: mariadb or mysql9. url: how the command reaches Consul, where not directly. pair: more
-        members of its block. hz: of the watcher, which takes a third of a processor at 1,000. prepare: of
-        raise_servers()."""
+        members of its block. hz: of the watcher, which takes a third of a processor at 1,000. prepare,
+        addresses: of raise_servers()."""
         # Beside the folder of procs, because what is shared lies there.
         World._worlds += 1
         folder = "%s-world-%d" % (procs.dir.rstrip("/"), World._worlds)
@@ -75,7 +76,7 @@ class World(Desk):
         super().__init__(procs.dir, consul.api, url or consul.url)
         self.consul, self.kind = consul, kind
         self.is_mariadb = kind == "mariadb"
-        self.pair = raise_servers(procs, kind, prepare)
+        self.pair = raise_servers(procs, kind, prepare, addresses)
         self.servers = dict(zip(NODES, (self.pair.active, self.pair.standby)))
         for server in self.servers.values():
             SqlShell(server)
