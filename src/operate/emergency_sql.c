@@ -16,6 +16,8 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/str.h"
 #include "feature/config.h"
 #include "operate/op_node.h"
 #include "operate/op_steps.h"
@@ -25,6 +27,7 @@
 
 #define OLD_FENCED "old-fenced"
 #define SEMI_SYNC "semi-sync" /* that it was on, for the rejoin to turn it on again */
+#define DRAIN_RATE_MS 500     /* a rate over less than that is none */
 
 /* --- the old one ---------------------------------------------------------------------------------- */
 
@@ -95,10 +98,33 @@ waits_on(struct op *op, struct err *e)
 	return sql_server_set_semi_sync(sql_pair_of(op)->to, true, sql_pair_ask_ms(op), e);
 }
 
+/* By how fast it was until now; one line of a screen holds it. */
+static void
+say_how_long(struct sql_pair *p, double left, struct err *e)
+{
+	int64_t took_ms = clock_mono_ms() - p->drain_began_ms;
+	char about[16];
+
+	if (p->drain_began_ms == 0) {
+		p->drain_began_ms = clock_mono_ms();
+		p->drain_first = left;
+	} else if (took_ms >= DRAIN_RATE_MS && left < p->drain_first) {
+		str_duration(about, sizeof(about),
+		    (int64_t)(left / (p->drain_first - left) * (double)took_ms));
+		err_set(e, ERR_TIMEOUT, "%.0f received and left to execute, about %s", left, about);
+	}
+}
+
 static int
 drain_verify(struct op *op, struct err *e)
 {
-	return sql_server_is_drained(sql_pair_of(op)->to, SQL_ASK_MS, e);
+	struct sql_pair *p = sql_pair_of(op);
+	double left;
+	int rc = sql_server_is_drained(p->to, SQL_ASK_MS, &left, e);
+
+	if (rc == 0)
+		say_how_long(p, left, e);
+	return rc;
 }
 
 /* A MySQL that tries to connect to one that stands still takes 2.06 s for it (9.7, measured). */

@@ -13,6 +13,8 @@ struct sql_pair {
 	char *position;               /* of from, that to has to reach; NULL: not taken yet */
 	int64_t taken_ms;             /* monotonic: when */
 	char *written;                /* of to, that from has to reach afterwards; NULL: not yet */
+	double drain_first;     /* transactions that to had left when it was looked at first */
+	int64_t drain_began_ms; /* monotonic: when; 0: not yet */
 };
 
 #define SQL_CONNECT_MS 5000

@@ -173,12 +173,13 @@ say_undrained(const struct sql_server *s, const struct replication_view *r, stru
 }
 
 int
-sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e)
+sql_server_is_drained(struct sql_server *s, int64_t limit_ms, double *left, struct err *e)
 {
 	struct server_view *v;
 	double behind = 0;
 	int rc = 1;
 
+	*left = 0;
 	if (sql_server_look(s, limit_ms, &v, e) != 0)
 		return -1;
 	for (size_t i = 0; i < v->source_count && rc > 0; i++) {
@@ -196,6 +197,7 @@ sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e)
 	if (rc > 0 && behind > 0) {
 		err_set(e, ERR_TIMEOUT, "%s has %.0f received transaction%s left to execute",
 		    sql_server_node(s), behind, behind == 1 ? "" : "s");
+		*left = behind;
 		rc = 0;
 	}
 	return rc;

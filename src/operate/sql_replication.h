@@ -37,8 +37,8 @@ int sql_server_pass(struct sql_server *s, const char *position, int64_t limit_ms
  */
 int sql_server_may_start(struct sql_server *s, int64_t limit_ms, struct err *e);
 
-/* All that was received is executed: 1, 0 with how much is left in e, -1: it stands, and why. */
-int sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct err *e);
+/* All that was received is executed: 1, 0 with the transactions left in e and *left, -1: it stands, and why. */
+int sql_server_is_drained(struct sql_server *s, int64_t limit_ms, double *left, struct err *e);
 /*
  * Both threads of every source run: 1, 0 (e: which does not, and its error; ERR_CONFLICT: of a transaction
  * that it cannot execute, and will not by waiting), -1.
