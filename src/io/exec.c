@@ -162,7 +162,7 @@ kill_child(const struct exec *x, int signo)
 	if (signo == SIGKILL && x->report->program > 0 && !x->report->has_ended)
 		kill(-x->report->program, SIGKILL);
 	kill(x->pid, SIGTERM);
-	kill(x->pid, SIGCONT); /* whoever has stopped it */
+	kill(x->pid, SIGCONT); /* of one that somebody has stopped TERM would stay pending */
 }
 
 static void

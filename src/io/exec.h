@@ -9,9 +9,9 @@
  * output and is then killed: a daemon that is meant to live on calls setsid(2), as daemons do.
  *
  * A contained program (a plugin that nobody of us has read) may not even do that: whatever descends
- * from it has ended when done comes, or is killed when we are; only when done has to say that it "cannot
- * be killed" is it killed as soon as the machine gets to it. And it sees no variable of our environment
- * but PATH, HOME and TZ.
+ * from it has ended when done comes, or is killed when we are. Only when done says that it "cannot be killed"
+ * may some of it still run: its supervisor ends it when it gets the processor. And it sees no variable of our
+ * environment but PATH, HOME and TZ.
  *
  * done comes at the latest EXEC_GRACE_MS + EXEC_REAP_MS + EXEC_DRAIN_MS after the limit, even when
  * the kernel does not let the program die; for a contained one EXEC_REAP_MS later.

@@ -2,6 +2,7 @@
 #include "model/server_view.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,4 +54,30 @@ server_view_source(struct server_view *v)
 	r->lag_s = NAN;
 	r->behind = NAN;
 	return r;
+}
+
+bool
+replication_is_stopped(const struct replication_view *r)
+{
+	return !r->is_io_running && !r->is_io_connecting && !r->is_sql_running;
+}
+
+bool
+replication_start_empties(enum server_kind kind, const struct replication_view *r)
+{
+	return kind == SERVER_MARIADB && replication_is_stopped(r) && r->behind > 0;
+}
+
+char *
+replication_say_left(char out[REPLICATION_LEFT_SIZE], const struct replication_view *r)
+{
+	if (r->sql_errno != 0)
+		snprintf(out, REPLICATION_LEFT_SIZE,
+		    "has %.0f transactions that it received and cannot execute: error %d: %.200s",
+		    r->behind, r->sql_errno, r->sql_error);
+	else
+		snprintf(out, REPLICATION_LEFT_SIZE,
+		    "has %.0f received transactions left to execute, and its SQL thread is stopped",
+		    r->behind);
+	return out;
 }

@@ -57,4 +57,15 @@ void server_view_free(struct server_view *v);
 /* A further source, all zero but NAN where not known. */
 struct replication_view *server_view_source(struct server_view *v);
 
+/* Neither thread runs, or tries to. */
+bool replication_is_stopped(const struct replication_view *r);
+/*
+ * Whether the next start of its replication throws away what it has received and not executed: a MariaDB with
+ * GTIDs of which both threads are stopped empties its relay log when either is started (10.11, measured).
+ */
+bool replication_start_empties(enum server_kind kind, const struct replication_view *r);
+#define REPLICATION_LEFT_SIZE 320
+/* What was received and nobody executes, as the predicate of a sentence about the server: "has 5 …". */
+char *replication_say_left(char out[REPLICATION_LEFT_SIZE], const struct replication_view *r);
+
 #endif

@@ -141,63 +141,49 @@ int
 sql_server_may_start(struct sql_server *s, int64_t limit_ms, struct err *e)
 {
 	struct server_view *v;
-	int rc = 1;
+	int rc = 0;
 
 	if (sql_server_look(s, limit_ms, &v, e) != 0)
 		return -1;
-	for (size_t i = 0; i < v->source_count && sql_server_is_mariadb(s); i++) {
-		const struct replication_view *r = &v->sources[i];
-
-		if (!r->is_io_running && !r->is_sql_running && r->behind > 0)
+	for (size_t i = 0; i < v->source_count && rc == 0; i++) {
+		if (replication_start_empties(v->kind, &v->sources[i]))
 			rc = err_set(e, ERR_CONFLICT,
 			    "%s: its replication stays stopped, a start would throw away %.0f "
 			    "received "
 			    "transactions; man pointsman-runbook, \"Received, not executed\"",
-			    sql_server_node(s), r->behind);
+			    sql_server_node(s), v->sources[i].behind);
 	}
 	server_view_free(v);
 	return rc;
 }
 
-static int
-say_undrained(const struct sql_server *s, const struct replication_view *r, struct err *e)
-{
-	if (r->sql_errno != 0)
-		return err_set(e, ERR_UNAVAILABLE,
-		    "%s has %.0f transactions that it received and cannot execute: error %d: "
-		    "%.160s",
-		    sql_server_node(s), r->behind, r->sql_errno, r->sql_error);
-	return err_set(e, ERR_UNAVAILABLE,
-	    "%s has %.0f received transactions left to execute, and its SQL thread is stopped",
-	    sql_server_node(s), r->behind);
-}
-
 int
-sql_server_is_drained(struct sql_server *s, int64_t limit_ms, double *left, struct err *e)
+sql_server_is_drained(struct sql_server *s, int64_t limit_ms, struct sql_left *left, struct err *e)
 {
 	struct server_view *v;
-	double behind = 0;
+	char text[REPLICATION_LEFT_SIZE];
 	int rc = 1;
 
-	*left = 0;
+	*left = (struct sql_left){ .count = 0 };
 	if (sql_server_look(s, limit_ms, &v, e) != 0)
 		return -1;
 	for (size_t i = 0; i < v->source_count && rc > 0; i++) {
 		const struct replication_view *r = &v->sources[i];
 
+		left->is_growing = left->is_growing || r->is_io_running;
 		if (!isnan(r->behind))
-			behind += r->behind;
+			left->count += r->behind;
 		else
 			rc = err_set(e, ERR_PROTOCOL, "%s does not tell what it has received",
 			    sql_server_node(s));
 		if (rc > 0 && r->behind > 0 && !r->is_sql_running)
-			rc = say_undrained(s, r, e);
+			rc = err_set(e, ERR_UNAVAILABLE, "%s %s", sql_server_node(s),
+			    replication_say_left(text, r));
 	}
 	server_view_free(v);
-	if (rc > 0 && behind > 0) {
+	if (rc > 0 && left->count > 0) {
 		err_set(e, ERR_TIMEOUT, "%s has %.0f received transaction%s left to execute",
-		    sql_server_node(s), behind, behind == 1 ? "" : "s");
-		*left = behind;
+		    sql_server_node(s), left->count, left->count == 1 ? "" : "s");
 		rc = 0;
 	}
 	return rc;
@@ -235,7 +221,7 @@ sql_server_is_stopped(struct sql_server *s, int64_t limit_ms, struct err *e)
 	if (sql_server_look(s, limit_ms, &v, e) != 0)
 		return -1;
 	for (size_t i = 0; i < v->source_count && rc > 0; i++) {
-		if (!v->sources[i].is_io_running && !v->sources[i].is_sql_running)
+		if (replication_is_stopped(&v->sources[i]))
 			continue;
 		err_set(e, ERR_TIMEOUT, "%s still replicates", sql_server_node(s));
 		rc = 0;

@@ -30,21 +30,23 @@ int sql_server_start_replication(struct sql_server *s, int64_t limit_ms, struct 
  */
 int sql_server_pass(struct sql_server *s, const char *position, int64_t limit_ms, struct err *e);
 
-/*
- * Whether starting it loses nothing: 1, or -1. A MariaDB with GTIDs of which both threads are stopped empties
- * its relay log at the next start (10.11, measured); what is in there and not executed would be gone, where its
- * source is. ERR_CONFLICT: so it is.
- */
+/* Whether starting it loses nothing: 0, or -1; ERR_CONFLICT: it would (replication_start_empties). */
 int sql_server_may_start(struct sql_server *s, int64_t limit_ms, struct err *e);
 
-/* All that was received is executed: 1, 0 with the transactions left in e and *left, -1: it stands, and why. */
-int sql_server_is_drained(struct sql_server *s, int64_t limit_ms, double *left, struct err *e);
+struct sql_left {
+	double count;    /* transactions received and not executed */
+	bool is_growing; /* its source still sends */
+};
+
+/* All that was received is executed: 1, 0 with what is left in *left and e, -1: it stands, and why. */
+int sql_server_is_drained(
+    struct sql_server *s, int64_t limit_ms, struct sql_left *left, struct err *e);
 /*
  * Both threads of every source run: 1, 0 (e: which does not, and its error; ERR_CONFLICT: of a transaction
  * that it cannot execute, and will not by waiting), -1.
  */
 int sql_server_replicates(struct sql_server *s, int64_t limit_ms, struct err *e);
-/* Neither does, of any source. */
+/* Neither does, of any source, or tries to. */
 int sql_server_is_stopped(struct sql_server *s, int64_t limit_ms, struct err *e);
 
 /*

@@ -116,7 +116,7 @@ def test_killed_in_the_middle(world, kind, step):
             op = world.newest("emergency")
         assert op["result"] == "done", op
         assert world.named() == "db4" and world.writable() == ["db4"]
-        assert not world.db4.has_semi_sync()
+        assert not world.db4.waits_for_replica()
         world.come_back("db3")
         if kind == "rejoin":
             kill_command(world, ["rejoin", PAIR, "--yes"], announces(step), after)
@@ -124,7 +124,7 @@ def test_killed_in_the_middle(world, kind, step):
         else:
             assert world.rejoin().code == 0
         wait_same(world)
-        assert world.db4.has_semi_sync()
+        assert world.db4.waits_for_replica()
         world.check_never_both()
         world.set_semi_sync(False)
 

@@ -754,6 +754,21 @@ BREAK(both_stopped)
 	applier_stopped(f);
 	STANDBY->view->sources[0].is_io_running = false;
 }
+BREAK(connecting)
+{
+	both_stopped(f);
+	STANDBY->view->sources[0].is_io_connecting = true;
+}
+BREAK(stuck_and_stopped)
+{
+	stuck(f);
+	STANDBY->view->sources[0].is_io_running = false;
+}
+BREAK(started_anew)
+{
+	both_stopped(f);
+	STANDBY->view->sources[0].behind = 0;
+}
 BREAK(lost_known)
 {
 	snprintf(f->lost, sizeof(f->lost), "3 transactions that db4 has not received");
@@ -801,6 +816,13 @@ static const struct {
 	    "START REPLICA SQL_THREAD on db4", both_stopped, false },
 	{ "mariadb", "standby", PREFLIGHT_REFUSED, "12 received transactions left to execute",
 	    "do not start its replication", both_stopped, false },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED, "12 received transactions left to execute",
+	    "START SLAVE SQL_THREAD on db4", connecting, false },
+	{ "mariadb", "standby", PREFLIGHT_REFUSED, "cannot execute: error 1062",
+	    "do not start its replication", stuck_and_stopped, false },
+	{ "mariadb", "standby", PREFLIGHT_WARNING, "db4 does not tell whether its relay log holds",
+	    "Received, not executed", started_anew, true },
+	{ "mysql", "standby", PREFLIGHT_OK, "can take over", "", started_anew, true },
 	{ "mariadb", "standby", PREFLIGHT_WARNING, "db4 takes writes already", "", two_writers, true },
 	{ "mariadb", "loss", PREFLIGHT_WARNING, "is not known: no vantage saw it fail",
 	    "pointsman rejoin maindb", NULL, true },

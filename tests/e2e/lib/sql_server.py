@@ -144,7 +144,7 @@ class SqlServer(Process):
         if replica is not None:
             self.sql("STOP REPLICA; START REPLICA")
 
-    def has_semi_sync(self):
+    def waits_for_replica(self):
         """Whether its commits wait for a replica."""
         return self.value("SELECT @@GLOBAL.rpl_semi_sync_%s_enabled" % self.semi_sync_sides[0]) == "1"
 
