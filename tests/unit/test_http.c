@@ -508,10 +508,15 @@ test_streaming(void **state)
 	struct http_request r = plain_get;
 
 	r.on_body = on_body;
-	fake_http_push(x->fake, in_parts);
-	http_start(x->http, &r, streamed, &s);
-	assert_true(io_test_wait(x->loop, &s.count, 1, WAIT_MS));
-	assert_string_equal(s.body.data, "1234567890");
+	/* Where we are kept waiting for longer than the pause, both parts are one. */
+	for (int i = 0; i < IO_TEST_TRIES && s.chunks < 2; i++) {
+		s.count = s.chunks = 0;
+		str_reset(&s.body);
+		fake_http_push(x->fake, in_parts);
+		http_start(x->http, &r, streamed, &s);
+		assert_true(io_test_wait(x->loop, &s.count, 1, WAIT_MS));
+		assert_string_equal(s.body.data, "1234567890");
+	}
 	assert_true(s.chunks >= 2);
 
 	/* What the sink says ends the call at once. */
