@@ -1,97 +1,18 @@
 """The planned failover of a Redis pair on real servers, a real Consul and a real agent, under writers."""
-import json
 import os
-import re
 import statistics
 import time
 
 import pytest
 
 from conftest import IS_SOAK, soak
-from lib.cli import Desk, check_width
-from lib.daemon import Pointsmand
-from lib.proc import free_port, loopback_net, wait_for
-from lib.redis import Redis, RedisError
-from lib.redis_writer import MasterWatch, RedisWriter
+from lib.proc import wait_for
+from lib.redis import RedisError
+from lib.redis_desk import RedisDesk, emergency, named, rejoin, words
 from lib.tripwire import Tripwire
 
 # A Redis before 6.2 has neither FAILOVER nor CLIENT PAUSE for writers alone.
 OLD = {"user": "default on nopass ~* &* +@all -failover -client|pause -client|unpause"}
-
-
-class RedisDesk(Desk):
-    """A pair "sessions" of r4 (active) and r5, an agent, and the command."""
-
-    def __init__(self, procs, consul, config=None, extra="", password=None, account=None):
-        super().__init__(procs.dir, consul.api, consul.url)
-        net, self.procs = loopback_net(), procs
-        self.port = free_port(net + "1")
-        self.servers = {}
-        for node, host in (("r4", "1"), ("r5", "2")):
-            self.servers[node] = Redis(procs, node, net + host, self.port, password=password,
-                                       of=self.servers.get("r4"), config=config)
-        for server in self.servers.values():
-            server.start()
-        self.servers["r5"].wait_linked()
-        credentials = ""
-        if account:
-            password = account
-        if password:
-            path = os.path.join(self.dir, "redis.cnf")
-            with open(path, "w") as f:
-                f.write("[pointsman]\n%spassword=%s\n" % ("user=pointsman\n" if account else "",
-                                                         password))
-            os.chmod(path, 0o600)
-            credentials = 'credentials = "%s"' % path
-        self.write_config('pair "sessions" { kind = redis nodes = {"r4", "r5"} port = %d %s %s }\n' % (
-            self.port, credentials, extra))
-        self.seed(names={"sessions": "r4"},
-                  nodes={node: s.address for node, s in self.servers.items()})
-        self.agent = Pointsmand(procs, consul.url, self.root, name="web-1").start()
-        wait_for("the agent serving", lambda: self.run("drift").code == 0, 10, 0.05)
-
-    def active(self):
-        return self.get("names/sessions")
-
-    def standby(self):
-        return "r5" if self.active() == "r4" else "r4"
-
-    def plan(self, *args):
-        done = self.run("-o", "json", "failover", "sessions", "--dry-run", *args)
-        assert done.code == 0, done
-        return done.json["plan"]
-
-    def failover(self, *args):
-        return self.run("failover", "sessions", "--plan", self.plan(*args), "--yes", *args)
-
-    def last(self):
-        """The journal of the newest operation."""
-        found = self.api.list(self.root + "ops/")
-        return json.loads(found[max(found)])
-
-    def forget_lock(self):
-        """The session of a command that was killed ends now, and not after its time to live."""
-        if self.get("locks/sessions") is None:
-            return
-        for entry in self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root):
-            if entry.get("Session"):
-                self.api.request("PUT", "/v1/session/destroy/" + entry["Session"])
-                time.sleep(1.1)  # the delay in which Consul gives a lock of the dead to nobody
-
-    def check_settled(self):
-        """One master, which is where the name leads, with the other as its linked replica."""
-        active, standby = self.servers[self.active()], self.servers[self.standby()]
-        assert active.info("replication")["role"] == "master"
-        wait_for("the replica linked", standby.is_linked, 10, 0.02)
-        info = standby.info("replication")
-        assert (info["master_host"], int(info["master_port"])) == (active.address, active.port)
-        standby.wait_fed(active, 10)
-
-    def writer(self):
-        return RedisWriter(self.agent.hosts, "sessions", self.port).start()
-
-    def watch(self):
-        return MasterWatch(list(self.servers.values())).start()
 
 
 @pytest.fixture
@@ -135,8 +56,7 @@ def test_nor_without_the_commands_of_newer_servers(procs, consul):
     flip_to_and_fro(RedisDesk(procs, consul, OLD))
 
 
-def words(done):
-    return " ".join((done.out + done.err).split())
+
 
 
 def test_the_rehearsal_moves_nothing(desk):
@@ -277,17 +197,6 @@ def test_killed_where_the_fence_does_not_end_by_itself(procs, consul):
 # --- the active one is dead, and comes back --------------------------------------------------------------
 
 
-def emergency(desk, *args):
-    args = ("--emergency", "--dead", desk.active(), *args)
-    plan = desk.run("-o", "json", "failover", "sessions", "--dry-run", *args)
-    assert plan.code == 0, plan
-    return desk.run("failover", "sessions", "--plan", plan.json["plan"], "--yes", *args, limit=60)
-
-
-def rejoin(desk):
-    return desk.run("rejoin", "sessions", "--yes", limit=60)
-
-
 def test_killed_and_started_anew(desk):
     """It has no dump: it comes back empty, and a master by its configuration."""
     r4, r5 = desk.servers["r4"], desk.servers["r5"]
@@ -380,19 +289,6 @@ def test_what_only_the_old_one_has_is_saved(desk):
 
 
 # --- interrupted, and taken up again ---------------------------------------------------------------------
-
-
-def named(message):
-    """What a message of the tripwire is, in a few words."""
-    begun = re.findall(r'"name":"([\w-]+)","state":"begun"', message)
-    for pattern, words in ((r"^PUT /v1/session/create", "session"), (r"^PUT /v1/txn.*names/", "flip"),
-                           (r"^PUT /v1/txn.*ops/", "journal " + (begun[-1] if begun else "")),
-                           (r"^PUT /v1/.*locks/", "lock"),
-                           (r"^(PUT|DELETE) \S+", None)):
-        found = re.search(pattern, message)
-        if found:
-            return words or found.group(0)[:40]
-    return " ".join(w for w in message.split() if w[0] not in "*$")[:40]
 
 
 def killed_at(desk, at, after, way):

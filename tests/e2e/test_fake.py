@@ -4,7 +4,6 @@ import pytest
 from conftest import Site, soak
 from lib.daemon import settle
 from lib.fake import FakeConsul
-from lib.proc import wait_for
 
 KV, CATALOG, ANY = r"GET /v1/kv/\S*names|GET /v1/kv/\S*recurse", r"GET /v1/catalog", r"^GET "
 PAUSE = soak(20, 0.6)

@@ -1,13 +1,10 @@
 """Three vantages on hosts of their own behind a network that drops and delays in bursts: nobody is called
 dead who lives, and who dies in the middle of it is found within the bound."""
-import json
 import os
 import random
 import re
 import threading
 import time
-
-import pytest
 
 from conftest import IS_SOAK, soak
 from lib import mariadb, netns
