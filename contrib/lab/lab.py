@@ -30,16 +30,20 @@ from servers import ADDRESSES, ERRORS, MYSQL_PORT, TOP
 LAB = "./contrib/lab/lab"
 
 
+# To be typed from top to bottom. {active}: who takes the writes of maindb now. At most 31 characters of
+# remark fit 80 columns.
 LOOK_AROUND = [
-    ("pointsman status", ""), ("pointsman pairs", ""), ("dig maindb", ""), ("shell db3", ""),
-    ("pointsman doctor", "could it fail over now?"),
+    ("pointsman status", ""), ("pointsman pairs", ""), ("dig maindb", ""), ("shell {active}", ""),
     ("consul kv put pointsman/names/shard-002 db10", ""),
-    ("writer 10", "writes for 10 s, then looks for every row"),
-    ("pointsman failover maindb", "and back again; you type the name"),
-    ("pointsman history", "what was done, by whom, how long"),
-    ("kill db4", "the active master dies;"),
-    ("pointsman pairs", "4 s later: a proposal, and what to type"),
-    ("start db4", ""), ("pointsman rejoin maindb", "let it back, if nothing is lost"),
+    ("writer 10", "a back end; no row may be lost"),
+    ("kill {active}", "the active master dies"),
+    ("pointsman pairs", "4 s later: a proposal"),
+    ("pointsman failover maindb --emergency", ""),
+    ("start {active}", "it comes back read-only"),
+    ("pointsman rejoin maindb", "let it back, if nothing is lost"),
+    ("pointsman doctor", "could it fail over now?"),
+    ("pointsman failover maindb", "and back; you type the name"),
+    ("pointsman history", "what was done, by whom"),
     ("status", ""), ("down", "")]
 # The demonstration's back end has written some 300 rows before the failover, and as many behind it; not
 # so many in a second that the standby could not keep up on a small machine with slow disks.
@@ -73,9 +77,11 @@ def show(lab, is_new):
         print("\nThe back end's own report:", flush=True)
         broken = check_writer(lab, record)
     print("\nLook around:")
+    active = lab.active("maindb")
     for what, remark in LOOK_AROUND:
         if not (lab.state["embedded"] and what.startswith("consul")):
-            print(f"  {LAB} {what:<22} {'# ' + remark if remark else ''}".rstrip())
+            command = what.format(active=active)
+            print(f"  {LAB} {command:<26} {'# ' + remark if remark else ''}".rstrip())
     print(f"  curl http://{address}:{AGENT_PORT}/v1/pairs")
     folder = os.path.relpath(lab.path(HOSTS[0]))
     print(f"  ls {lab.path(HOSTS[0]) if folder.startswith('..') else folder}")
