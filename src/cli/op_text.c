@@ -497,21 +497,39 @@ add_held(struct str *out, const struct cli *cli, const struct journal *j)
 	str_clear(&s);
 }
 
+/* "db3 read-only; perhaps also: names/maindb = db4 (CAS)"; on the way back also what is taken back by now. */
+static void
+add_state(struct str *out, const struct journal *j)
+{
+	struct str taken = STR_INIT, made = STR_INIT, maybe = STR_INIT;
+	bool is_taken = j->is_back && add_names(&taken, j, is_undone);
+	bool is_made = add_made(&made, j, STEP_DONE, STEP_DONE);
+
+	if (is_taken)
+		str_addf(out, "taken back: %s", str_text(&taken));
+	if (is_made)
+		str_addf(out, "%s%s%s", is_taken ? "; " : "", j->is_back ? "still: " : "",
+		    str_text(&made));
+	if (!is_taken && !is_made)
+		str_adds(out, "nothing was changed");
+	if (add_made(&maybe, j, STEP_BEGUN, STEP_FAILED))
+		str_addf(out, "; perhaps %s: %s", is_taken && !is_made ? "still" : "also",
+		    str_text(&maybe));
+	if (op_text_is_past_return(j))
+		str_adds(out, "; past the point of no return");
+	str_clear(&maybe);
+	str_clear(&made);
+	str_clear(&taken);
+}
+
 /* Of one that is halfway: what is so, and the ways from there. */
 static void
 add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
 {
 	bool is_past = op_text_is_past_return(j);
-	struct str s = STR_INIT, maybe = STR_INIT;
+	struct str s = STR_INIT;
 
-	if (!add_made(&s, j, STEP_DONE, STEP_DONE))
-		str_adds(&s, "nothing was changed");
-	if (add_made(&maybe, j, STEP_BEGUN, STEP_FAILED))
-		str_addf(&s, "; perhaps also: %s", str_text(&maybe));
-	if (is_past)
-		str_adds(&s, "; past the point of no return");
-	else if (j->is_back)
-		str_adds(&s, "; it is being taken back");
+	add_state(&s, j);
 	add_labelled(out, cli, "now", str_text(&s));
 	if (!j->is_back) {
 		str_reset(&s);
@@ -524,7 +542,6 @@ add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
 		add_labelled(out, cli, j->is_back ? "do" : "or", str_text(&s));
 	}
 	str_clear(&s);
-	str_clear(&maybe);
 }
 
 static void

@@ -66,7 +66,7 @@ struct journal {
 	bool is_back;      /* going back: what was begun is being undone */
 	char *error;       /* why it failed or was undone; "" */
 	double refused_ms; /* how long writes were refused; NAN: not known */
-	double felt_ms;    /* and until the last old session was ended */
+	double felt_ms;    /* and until the last old session was ended, or the name led back */
 	char *approved_by; /* "": nobody yet, or nobody has to */
 	json_t *facts;     /* what steps noted for later ones: an object of strings */
 	struct journal_step *steps;

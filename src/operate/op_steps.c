@@ -11,6 +11,7 @@
 #include "operate/op_steps.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,21 @@ op_flip_verify(struct op *op, struct err *e)
 	return 1;
 }
 
+/* Who follows the name was refused by {to} until then, whatever {from} took in the meantime. */
+static void
+note_detour(struct op *op)
+{
+	char gone[16];
+	double now_ms = op_now_ms(op), led_ms = now_ms - op->journal->steps[op->current].at_ms;
+
+	op_note(op, "it led to %s for %s", op->journal->to,
+	    str_duration(gone, sizeof(gone), isfinite(led_ms) && led_ms > 0 ? (int64_t)led_ms : 0));
+	for (size_t i = 0; i < op->step_count; i++) {
+		if (op_flag(op, i, STEP_BLOCKS) && now_ms > op->journal->steps[i].at_ms)
+			op->journal->felt_ms = now_ms - op->journal->steps[i].at_ms;
+	}
+}
+
 int
 op_flip_undo(struct op *op, struct err *e)
 {
@@ -141,9 +157,10 @@ op_flip_undo(struct op *op, struct err *e)
 
 	if (read_name(op, &value, &index, e) != 0)
 		return -1;
-	if (strcmp(value, op->journal->to) == 0)
+	if (strcmp(value, op->journal->to) == 0) {
+		note_detour(op);
 		rc = write_name(op, old, index, &index, e);
-	else if (strcmp(value, old) != 0)
+	} else if (strcmp(value, old) != 0)
 		rc = changed_by_others(op, value, e);
 	free(value);
 	return rc;

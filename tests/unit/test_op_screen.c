@@ -759,8 +759,19 @@ it_needs_somebody(void **state)
 	    "x  4 flip                                       >        -  begun\n"
 	    "  not begun: lift, agents, sessions, follow\n"
 	    "  why  lift: db4:3306: connection refused\n"
-	    "  now  db3 read-only; perhaps also: names/maindb = db4 (CAS); it is being taken\n"
-	    "       back\n"
+	    "  now  still: db3 read-only; perhaps also: names/maindb = db4 (CAS)\n"
+	    "  do   pointsman rollback 01M80634GV    takes it back\n");
+	put(m, 1, STEP_UNDONE, 20, 3, "");
+	put(m, 2, STEP_UNDONE, 23, 4, "");
+	check_end(m, OP_END_NEEDS_YOU, &e, EXIT_NEEDS_YOU,
+	    "FAILED maindb db3 ==> db4   by ola (uid 1004)   op 01M80634GV\n"
+	    "   1 pre-sync |=======~========|                     20 ms\n"
+	    "   2 fence                     |======|               3 ms  undone\n"
+	    "   3 catch-up                          |========|     4 ms  undone\n"
+	    "x  4 flip                                       >        -  begun\n"
+	    "  not begun: lift, agents, sessions, follow\n"
+	    "  why  lift: db4:3306: connection refused\n"
+	    "  now  taken back: fence, catch-up; perhaps still: names/maindb = db4 (CAS)\n"
 	    "  do   pointsman rollback 01M80634GV    takes it back\n");
 	unmake(m);
 }

@@ -234,6 +234,13 @@ class Cluster:
     def wait_writable(self, limit=60.0):
         self.client.wait_writable(limit)
 
+    def keep_dead_servers(self):
+        """One that was gone for some seconds stays a voter. Autopilot would throw it out, and let it vote again
+        only 10 s after its return: two that die in turn by then are two of three, and nobody can be elected."""
+        settings = self.api.json("GET", "/v1/operator/autopilot/configuration")
+        settings["CleanupDeadServers"] = False
+        self.api.request("PUT", "/v1/operator/autopilot/configuration", settings)
+
     @property
     def api(self):
         return self.client.api
