@@ -6,13 +6,12 @@
 #include "cli/cli.h"
 #include "cli/client_report.h"
 #include "cli/commands.h"
-#include "operate/gather.h"
-#include "cli/near.h"
 #include "cli/output.h"
+#include "cli/pair_report.h"
 #include "cli/preflight_screen.h"
 #include "cli/report.h"
-#include "feature/pair_role.h"
 #include "model/preflight.h"
+#include "operate/gather.h"
 
 /* --- text ------------------------------------------------------------------------------------------ */
 
@@ -58,24 +57,6 @@ pair_to_json(const struct preflight_facts *f, const struct preflight *p)
 }
 
 /* --- the command ----------------------------------------------------------------------------------- */
-
-static enum exit_code
-report_unknown(const struct cli *cli, const struct config *c, const char *name)
-{
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-	struct near near;
-
-	near_init(&near, name);
-	for (size_t i = 0; i < c->pair_count; i++)
-		near_offer(&near, c->pairs[i].name);
-	report_fact(&r, "there is no pair %s", SHOWN(name));
-	report_why(&r, "it is in no pair block of %s",
-	    c->path != NULL ? SHOWN(c->path) : "any configuration");
-	if (near.best != NULL)
-		report_do(&r, "pointsman doctor %s", near.best);
-	report_do(&r, "all that there are: pointsman pairs");
-	return report_send(&r, cli, EXIT_USAGE);
-}
 
 /* Appends to list with -o json, else prints. */
 static enum exit_code
@@ -148,8 +129,8 @@ run_doctor(struct cli *cli, int argc, char **argv)
 	enum exit_code code;
 
 	if ((code = client_open(&client, cli)) == EXIT_DONE) {
-		if (argc > 0 && (only = pair_find(client.config, argv[0])) == NULL)
-			code = report_unknown(cli, client.config, argv[0]);
+		if (argc > 0 && (only = pair_report_find(cli, client.config, argv[0])) == NULL)
+			code = EXIT_USAGE;
 		else
 			code = look_at_all(cli, &client, only);
 	}

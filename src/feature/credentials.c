@@ -27,6 +27,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "io/mysql.h"
 
 #define GROUP "pointsman"
 #define FILE_MAX (64u << 10)     /* an option file of all programs has some 10 KB */
@@ -99,6 +100,19 @@ free_secret(char *secret)
 	if (secret != NULL)
 		explicit_bzero(secret, strlen(secret));
 	free(secret);
+}
+
+void
+credentials_lend(const struct credentials *c, struct mysql_account *out)
+{
+	out->user = c->user;
+	out->password = c->password;
+	out->default_auth = c->default_auth;
+	out->ssl_ca = c->ssl_ca;
+	out->ssl_cert = c->ssl_cert;
+	out->ssl_key = c->ssl_key;
+	out->is_tls = c->is_tls;
+	out->is_verified = c->is_verified;
 }
 
 void

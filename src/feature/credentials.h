@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 
+struct mysql_account;
+
 struct credentials {
 	char *user, *password; /* NULL: none */
 	char *default_auth;    /* MySQL's authentication plugin; NULL: what the server asks for */
@@ -26,6 +28,8 @@ int credentials_read(const char *path, struct credentials *out, struct err *e);
 /* The same of its bytes; path is for messages. */
 int credentials_parse(
     const char *text, size_t len, const char *path, struct credentials *out, struct err *e);
+/* All of out but its database; its strings are those of c, and end with it. */
+void credentials_lend(const struct credentials *c, struct mysql_account *out);
 void credentials_clear(struct credentials *c); /* overwrites the password */
 
 #endif

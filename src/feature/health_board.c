@@ -5,10 +5,12 @@
 #include "feature/health_board.h"
 
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sorted.h"
 
 #define MISSES 2
 /* Opinions on one check that are weighed: more vantages than anybody has. */
@@ -155,17 +157,8 @@ health_board_at(const struct health_board *b, size_t i)
 static size_t
 place_of(const struct health_board *b, const char *key)
 {
-	size_t low = 0, high = b->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(b->entries[middle].text_key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(b->entries, b->count, sizeof(*b->entries),
+	    offsetof(struct health_entry, text_key), key);
 }
 
 const struct health_entry *

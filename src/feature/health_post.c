@@ -8,11 +8,13 @@
  */
 #include "feature/health_post.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sorted.h"
 #include "feature/session.h"
 #include "io/loop.h"
 
@@ -51,17 +53,7 @@ struct health_post {
 static size_t
 place_of(const struct health_post *p, const char *key)
 {
-	size_t low = 0, high = p->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(p->items[middle].key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(p->items, p->count, sizeof(*p->items), offsetof(struct item, key), key);
 }
 
 static struct item *

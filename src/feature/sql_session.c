@@ -180,14 +180,7 @@ begin_connect(struct sql_session *s)
 		loop_timer_set(s->timer, 0);
 		return;
 	}
-	account.user = c.user;
-	account.password = c.password;
-	account.default_auth = c.default_auth;
-	account.ssl_ca = c.ssl_ca;
-	account.ssl_cert = c.ssl_cert;
-	account.ssl_key = c.ssl_key;
-	account.is_tls = c.is_tls;
-	account.is_verified = c.is_verified;
+	credentials_lend(&c, &account);
 	mysql_link_connect(s->link, &s->address, &account, time_left(s), connected, s);
 	credentials_clear(&c);
 }

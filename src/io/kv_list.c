@@ -2,10 +2,12 @@
  * kv_list.c: the lists that come out of a store. Strings lie in an arena, entries in one array: a
  * list of ten thousand names is a dozen allocations, made while its bytes arrive and freed at once.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sorted.h"
 #include "io/kv_impl.h"
 
 #define FIRST_ROOM 8
@@ -63,17 +65,10 @@ kv_entry_has_nul(const struct kv_entry *e)
 const struct kv_entry *
 kv_list_find(const struct kv_list *l, const char *key)
 {
-	size_t low = 0, high = l->count;
+	size_t at = sorted_place(
+	    l->entries, l->count, sizeof(*l->entries), offsetof(struct kv_entry, key), key);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(l->entries[middle].key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < l->count && strcmp(l->entries[low].key, key) == 0 ? &l->entries[low] : NULL;
+	return at < l->count && strcmp(l->entries[at].key, key) == 0 ? &l->entries[at] : NULL;
 }
 
 void

@@ -20,10 +20,12 @@
 #include "io/kvfile_state.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sorted.h"
 #include "base/str.h"
 #include "io/kv_impl.h"
 
@@ -110,17 +112,8 @@ marks_drop(struct kvfile_marks *m, uint64_t at)
 static size_t
 position(const struct kvfile_state *s, const char *key)
 {
-	size_t low = 0, high = s->list.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(s->list.entries[middle].key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(s->list.entries, s->list.count, sizeof(*s->list.entries),
+	    offsetof(struct kv_entry, key), key);
 }
 
 static struct kv_entry *

@@ -298,14 +298,7 @@ open_dump(const struct errant_copy *c, struct err *e)
 
 	if (c->credentials != NULL && credentials_read(c->credentials, &secret, e) != 0)
 		return NULL;
-	account.user = secret.user;
-	account.password = secret.password;
-	account.default_auth = secret.default_auth;
-	account.ssl_ca = secret.ssl_ca;
-	account.ssl_cert = secret.ssl_cert;
-	account.ssl_key = secret.ssl_key;
-	account.is_tls = secret.is_tls;
-	account.is_verified = secret.is_verified;
+	credentials_lend(&secret, &account);
 	dump = binlog_dump_new(&c->address, &account, e);
 	credentials_clear(&secret);
 	return dump;

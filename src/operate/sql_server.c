@@ -208,14 +208,7 @@ log_in(struct sql_server *s, int64_t limit_ms, struct err *e)
 
 	if (s->pair->credentials != NULL && credentials_read(s->pair->credentials, &c, e) != 0)
 		return -1;
-	account.user = c.user;
-	account.password = c.password;
-	account.default_auth = c.default_auth;
-	account.ssl_ca = c.ssl_ca;
-	account.ssl_cert = c.ssl_cert;
-	account.ssl_key = c.ssl_key;
-	account.is_tls = c.is_tls;
-	account.is_verified = c.is_verified;
+	credentials_lend(&c, &account);
 	begin(s);
 	mysql_link_connect(s->link, &s->at, &account, limit_ms, answered, s);
 	credentials_clear(&c);
