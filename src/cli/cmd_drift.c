@@ -69,6 +69,8 @@ not_alive(const struct drift *d, struct findings *f)
 			add(f, "%s: nobody knows what it serves, it was %" PRIu64,
 			    d->fleet->agents[i].node, d->fleet->agents[i].serves);
 	}
+	if (d->fleet->count == 0)
+		add(f, "no agent was ever started: nobody serves names");
 }
 
 static void

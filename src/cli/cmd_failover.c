@@ -366,6 +366,9 @@ run_failover(struct cli *cli, int argc, char **argv)
 	enum exit_code code;
 
 	(void)argc;
+	if (option_is_set(cli, "rehearse") && option_is_set(cli, "emergency"))
+		return cli_usage_error(
+		    cli, "--rehearse or --emergency: there is no drill of an emergency");
 	f.kind = option_is_set(cli, "rehearse")    ? "rehearse"
 		 : option_is_set(cli, "emergency") ? "emergency"
 						   : "failover";
@@ -378,7 +381,7 @@ run_failover(struct cli *cli, int argc, char **argv)
 		op_screen_plan(cli, f.op, &f.facts, &f.preflight, f.plan);
 	} else if ((code = check_plan(&f)) == EXIT_DONE && (code = check_hours(&f)) == EXIT_DONE) {
 		code = confirm(&f);
-		if (code == EXIT_DONE && option_text(cli, "plan") == NULL &&
+		if (code == EXIT_DONE && !option_is_set(cli, "yes") &&
 		    !option_is_set(cli, "rehearse"))
 			code = look_again(&f, argv[0]);
 		if (code == EXIT_DONE)

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/view_report.h"
 #include "operate/view.h"
 #include "feature/config.h"
 
@@ -38,15 +39,23 @@ override_of(const struct nodes *n, const char *node)
 
 /* --- the list ------------------------------------------------------------------------------------- */
 
+static bool
+leads_to(const struct name *name, const char *node)
+{
+	for (uint32_t k = 0; k < name->count; k++) {
+		if (strcmp(name->addresses[k].node, node) == 0)
+			return true;
+	}
+	return false;
+}
+
 static size_t
 count_names(const struct name_map *map, const char *node)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < map->count; i++) {
-		for (uint32_t k = 0; k < map->names[i].count; k++)
-			count += strcmp(map->names[i].addresses[k].node, node) == 0;
-	}
+	for (size_t i = 0; i < map->count; i++)
+		count += leads_to(&map->names[i], node);
 	return count;
 }
 
@@ -114,9 +123,12 @@ write_key(struct nodes *n, const struct kv_op *op, const char *from, const char 
 		code = client_report_write(&n->client, n->cli, &w, what);
 	else if (n->cli->is_json)
 		out_json(json_pack("{s:s, s:s, s:s}", "node", n->node, "from", from, "to", to));
-	else
+	else {
 		out_line(
 		    n->cli, "%s   %zu names lead there", what, count_names(n->view.map, n->node));
+		out_line(n->cli, "back again: pointsman nodes %s %s", n->node,
+		    override_of(n, n->node) != NULL ? override_of(n, n->node)->value : "--remove");
+	}
 	free(what);
 	return code;
 }
@@ -167,9 +179,24 @@ take_address(struct nodes *n)
 	return write_key(n, &op, address_of(n), "(what the catalog says)");
 }
 
+/* As with set: agents would not follow until the release, and then all of its names at once. */
+static enum exit_code
+refuse_held(struct nodes *n)
+{
+	const struct name_map *map = n->view.map;
+	enum exit_code code = EXIT_DONE;
+
+	for (size_t i = 0; i < map->count && code == EXIT_DONE; i++) {
+		if (leads_to(&map->names[i], n->node))
+			code = view_refuse_held(&n->client, n->cli, map->names[i].name);
+	}
+	return code;
+}
+
 static enum exit_code
 change(struct nodes *n, int argc, char **argv)
 {
+	enum exit_code code;
 	struct err e;
 	char *tail;
 
@@ -178,6 +205,8 @@ change(struct nodes *n, int argc, char **argv)
 	tail = mem_printf("nodes/%s", n->node);
 	n->key = config_key(n->client.config, tail);
 	free(tail);
+	if ((code = refuse_held(n)) != EXIT_DONE)
+		return code;
 	return argc == 2 ? give_address(n, argv[1]) : take_address(n);
 }
 

@@ -14,6 +14,7 @@
 #include "cli/report.h"
 #include "feature/pair_role.h"
 #include "operate/op.h"
+#include "operate/op_approval.h"
 #include "operate/view.h"
 
 static enum exit_code
@@ -85,8 +86,11 @@ run_rejoin(struct cli *cli, int argc, char **argv)
 	if (option_is_set(cli, "dry-run") || (cli->is_asking && !cli->is_json))
 		op_screen_steps(cli, op);
 	if (!option_is_set(cli, "dry-run") &&
-	    (code = op_flow_confirm(cli, pair->name, false)) == EXIT_DONE)
+	    (code = op_flow_confirm(cli, pair->name, false)) == EXIT_DONE) {
+		if (pair->approvals > 0)
+			op_approval_need(op);
 		code = op_flow_begin(cli, op, "");
+	}
 out:
 	op_free(op);
 	client_close(&client);

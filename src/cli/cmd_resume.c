@@ -70,6 +70,19 @@ refuse_going_back(const struct cli *cli, const struct op *op)
 	return report_send(&r, cli, EXIT_REFUSED);
 }
 
+/* It was seen and approved as it was then; a new one is looked at now. */
+static enum exit_code
+refuse_unbegun(const struct cli *cli, const struct op *op)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(
+	    &r, "operation %s only waited for its approval: nothing was touched", op->journal->id);
+	report_why(&r, "what was seen when it was planned may not be so any more");
+	report_do(&r, "pointsman rollback %s    ends it; then plan it anew", op->journal->id);
+	return report_send(&r, cli, EXIT_REFUSED);
+}
+
 static enum exit_code
 take_up(struct cli *cli, const char *id, bool is_back)
 {
@@ -86,6 +99,8 @@ take_up(struct cli *cli, const char *id, bool is_back)
 		code = refuse_past_return(cli, op);
 	else if (!is_back && op->journal->is_back)
 		code = refuse_going_back(cli, op);
+	else if (!is_back && op_approval_is_all(op->journal))
+		code = refuse_unbegun(cli, op);
 	else if ((code = op_flow_confirm(cli, op->pair->name, false)) == EXIT_DONE)
 		code = op_flow_take_over(cli, op, is_back);
 out:

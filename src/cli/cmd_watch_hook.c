@@ -67,6 +67,20 @@ refuse_input(const struct cli *cli, const struct config *c, const struct err *e)
 	return report_send(&r, cli, EXIT_USAGE);
 }
 
+/* Whoever watches sees why its handler did nothing: nobody else tells. */
+static enum exit_code
+refuse_local(const struct cli *cli, const struct err *e)
+{
+	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+
+	report_fact(&r, "%s", e->text);
+	report_why(&r,
+	    "no output was rendered: agent.state-dir has what was served last, for one at a time");
+	report_do(&r, "a pointsmand on this host does the work of watch-hook: use one of them");
+	report_do(&r, "pointsman config check");
+	return report_send(&r, cli, EXIT_USAGE);
+}
+
 static enum exit_code
 render(const struct cli *cli, struct client *client, struct kv_answer *answer)
 {
@@ -76,8 +90,9 @@ render(const struct cli *cli, struct client *client, struct kv_answer *answer)
 	int rc = once_run(client->loop, client->config, answer, &report, &e);
 
 	if (rc != 0)
-		code = e.code == ERR_CONFLICT
-			   ? EXIT_PROBLEM
+		code = e.code == ERR_CONFLICT ? EXIT_PROBLEM
+		       : e.code == ERR_CONFIG
+			   ? refuse_local(cli, &e)
 			   : client_report_err(client, cli, &e, "rendering the outputs");
 	if (rc == 0 || code == EXIT_PROBLEM) {
 		if (cli->is_json)

@@ -356,7 +356,7 @@ make_parts(struct agent *a, struct err *e)
 	if (c->agent.http[0] != '\0') {
 		a->httpd = httpd_new(a->loop, c->agent.http, NULL, pages_get, a, e);
 		if (a->httpd == NULL)
-			return -1;
+			return err_wrap(e, "agent.http");
 	}
 	agent_make_watches(a);
 	make_publisher(a);

@@ -191,11 +191,13 @@ run(struct daemon *d, struct config *c)
 {
 	struct loop_signal *signals[3];
 	struct err e;
+	int code;
 
 	if (start_agent(d, c, &e) != 0) {
-		log_error("%s", e.text);
+		log_error("not started: %s", e.text);
+		code = e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_PROBLEM;
 		config_free(c);
-		return EXIT_USAGE;
+		return code;
 	}
 	signals[0] = loop_signal_new(d->loop, SIGTERM, terminate, d);
 	signals[1] = loop_signal_new(d->loop, SIGINT, terminate, d);

@@ -198,8 +198,10 @@ once_run(struct loop *l, const struct config *c, struct kv_answer *names, struct
 	struct err lost;
 	int result = -1, lock = state_dir_open(c->agent.state_dir, LOCK_LIMIT_MS, e);
 
-	if (lock < 0)
+	if (lock < 0) {
+		e->code = ERR_CONFIG;
 		return -1;
+	}
 	config_kv(c, &kv);
 	o.store = store_new(c, &lost);
 	if (lost.code != ERR_NONE)

@@ -81,7 +81,8 @@ open_tcp(struct listener *l, struct err *e)
 	    getsockname(l->fd, address, &l->endpoint.len) != 0) {
 		endpoint_format(text, &l->endpoint);
 		if (errno == EADDRINUSE)
-			return err_set(e, ERR_CONFLICT, "another process listens on %s", text);
+			return err_set(e, ERR_CONFLICT,
+			    "another process listens on %s: end it, or take another address", text);
 		return err_errno(e, "cannot listen on %s", text);
 	}
 	l->address = mem_strdup(endpoint_format(text, &l->endpoint));
@@ -116,7 +117,8 @@ check_path(const char *path, struct err *e)
 		return err_set(e, ERR_CONFLICT, "%s is there and is no socket", path);
 	memcpy(address.sun_path, path, strlen(path));
 	if (is_live(&address))
-		return err_set(e, ERR_CONFLICT, "another process listens on %s", path);
+		return err_set(e, ERR_CONFLICT,
+		    "another process listens on %s: end it, or take another path", path);
 	return 0;
 }
 

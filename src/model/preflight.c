@@ -72,6 +72,7 @@ static const struct rule emergency_rules[] = {
 	{ "operation", ANY, preflight_rule_unfinished },
 	{ "dead", ANY, preflight_rule_dead },
 	{ "standby", ANY, preflight_rule_heir },
+	{ "sentinel", "redis", preflight_rule_redis_sentinel_heir },
 	{ "loss", "mysql redis", preflight_rule_loss },
 	{ "agents", ANY, preflight_rule_agents_told },
 };

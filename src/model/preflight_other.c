@@ -143,6 +143,28 @@ preflight_rule_redis_sentinel(const struct preflight_facts *f, struct preflight 
 		    out, PREFLIGHT_UNKNOWN, "not known: CLIENT LIST is refused to our account");
 }
 
+/* The old one is dead: the standby says who watches. Not known is no reason to leave it down. */
+void
+preflight_rule_redis_sentinel_heir(const struct preflight_facts *f, struct preflight *out)
+{
+	const struct preflight_server *s = preflight_standby(f);
+
+	if (!preflight_is_reached(s, out))
+		return;
+	if (s->redis->sentinel_clients <= 0 && s->redis->view->sentinel[0] == '\0') {
+		preflight_say(out, PREFLIGHT_OK, "no Sentinel is known to watch %s", s->node);
+		return;
+	}
+	preflight_say(out, PREFLIGHT_REFUSED, "%s is watched by Sentinels%s%s", s->node,
+	    s->redis->view->sentinel[0] != '\0' ? ": " : "", s->redis->view->sentinel);
+	preflight_why(out, "they promote it by themselves, or make a replica of what we promote: "
+			   "only one of us may "
+			   "decide");
+	preflight_do(out, "let them do it, SENTINEL FAILOVER NAME, and flip the name after them; "
+			  "or take the pair "
+			  "from each of them, SENTINEL REMOVE NAME");
+}
+
 void
 preflight_rule_redis_min_replicas(const struct preflight_facts *f, struct preflight *out)
 {

@@ -45,8 +45,8 @@ preflight_rule_fn preflight_rule_versions, preflight_rule_server_ids, preflight_
 preflight_rule_fn preflight_rule_accounts, preflight_rule_sessions, preflight_rule_privileges;
 /* preflight_other.c: Redis, daemons */
 preflight_rule_fn preflight_rule_redis_writer, preflight_rule_redis_link,
-    preflight_rule_redis_offset, preflight_rule_redis_sentinel, preflight_rule_redis_min_replicas,
-    preflight_rule_redis_read_only, preflight_rule_redis_password, preflight_rule_redis_versions,
-    preflight_rule_daemon;
+    preflight_rule_redis_offset, preflight_rule_redis_sentinel, preflight_rule_redis_sentinel_heir,
+    preflight_rule_redis_min_replicas, preflight_rule_redis_read_only,
+    preflight_rule_redis_password, preflight_rule_redis_versions, preflight_rule_daemon;
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "operate/op.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -221,6 +222,7 @@ outlive_interrupts(struct op *op)
 int
 op_begin(struct op *op, const char *plan, const char *by, struct err *e)
 {
+	op_id_make(op->journal->id, clock_wall_ms()); /* the lock names it */
 	if (take_lock(op, by, NULL, e) != 0)
 		return -1;
 	outlive_interrupts(op);
@@ -238,7 +240,9 @@ is_known_dead(const struct journal *j)
 	char host[HOST_MAX];
 
 	host_name(host);
-	return j->pid > 1 && strcmp(host, j->host) == 0 && kill((pid_t)j->pid, 0) != 0;
+	/* EPERM: it lives, as somebody else's. */
+	return j->pid > 1 && strcmp(host, j->host) == 0 && kill((pid_t)j->pid, 0) != 0 &&
+	       errno == ESRCH;
 }
 
 /* Ours the moment the dead one's session has ended. */

@@ -33,6 +33,16 @@ op_approval_is_missing(const struct journal *j)
 	return journal_fact(j, NEEDED)[0] != '\0' && j->approved_by[0] == '\0';
 }
 
+bool
+op_approval_is_all(const struct journal *j)
+{
+	for (size_t i = 0; i < j->step_count; i++) {
+		if (j->steps[i].state != STEP_WAITING)
+			return false;
+	}
+	return journal_fact(j, NEEDED)[0] != '\0';
+}
+
 /* 1 it is there, 0 not yet or nobody could be asked, -1 the journal is not ours any more. */
 static int
 look(struct op *op, struct err *e)

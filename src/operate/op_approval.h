@@ -15,6 +15,9 @@ void op_approval_need(struct op *op);
 /* Needed, and not there yet. */
 bool op_approval_is_missing(const struct journal *j);
 
+/* Needed, there or not, and nothing was touched yet: such a one is not resumed, since nobody looks again. */
+bool op_approval_is_all(const struct journal *j);
+
 /* By the runner: waits for it. 0, or -1: nobody came, or the operator stopped. */
 int op_approval_wait(struct op *op, struct err *e);
 

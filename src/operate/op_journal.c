@@ -223,7 +223,8 @@ op_journal_create(struct op *op, struct err *e)
 	op->journal->at_wall_ms = wall_ms;
 	op->journal_index = 0;
 	for (int i = 0; i < TRIES_MAX && rc != 0; i++) {
-		op_id_make(op->journal->id, wall_ms + i);
+		if (i > 0)
+			op_id_make(op->journal->id, wall_ms + i);
 		rc = op_journal_write(op, NULL, op->client->wait.limit_ms, NULL, e);
 		op->is_taken_over = false; /* the id was taken, and that is all */
 		if (rc != 0 && e->code != ERR_CONFLICT)

@@ -100,12 +100,29 @@ set_state(struct op *op, size_t i, enum step_state state)
 	s->state = state;
 }
 
+/* Since it began: when writes were refused first, perhaps by a process that has died since. NAN: never. */
+static double
+blocked_at_ms(const struct op *op)
+{
+	double first = NAN;
+
+	if (!op->is_resumed)
+		return op->blocked_us != 0 ? (double)(op->blocked_us - op->began_us) / 1e3 : NAN;
+	for (size_t i = 0; i < op->step_count; i++) {
+		if (op_flag(op, i, STEP_BLOCKS))
+			first = fmin(first, op->journal->steps[i].at_ms);
+	}
+	return first;
+}
+
 static void
 set_restored(struct op *op)
 {
+	double refused_ms = op_now_ms(op) - blocked_at_ms(op);
+
 	op->restored_us = clock_mono_us();
-	if (op->blocked_us != 0)
-		op->journal->refused_ms = (double)(op->restored_us - op->blocked_us) / 1e3;
+	if (isfinite(refused_ms))
+		op->journal->refused_ms = fmax(refused_ms, 0);
 }
 
 static bool
@@ -266,7 +283,7 @@ undo_step(struct op *op, size_t i, struct err *e)
 		return -1;
 	}
 	set_state(op, i, STEP_UNDONE);
-	if (op_flag(op, i, STEP_BLOCKS) && is_blocked(op))
+	if (op_flag(op, i, STEP_BLOCKS) && op->restored_us == 0)
 		set_restored(op);
 	op_tell(op, i, OP_STEP_UNDONE);
 	return 0;

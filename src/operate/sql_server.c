@@ -279,6 +279,9 @@ sql_server_lock(struct sql_server *s, bool takes, int64_t limit_ms, struct err *
 				return say_holder(s, holder, limit_ms, e);
 			if (end_holder(s, holder, limit_ms, e) != 0)
 				return -1;
+		} else if (clock_mono_ms() > end_ms) {
+			return err_set(e, ERR_TIMEOUT,
+			    "%s does not give its lock %s, and names no holder", s->node, name);
 		}
 		loop_turn(s->client->loop, LOCK_AGAIN_MS);
 	}

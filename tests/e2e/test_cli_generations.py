@@ -118,6 +118,18 @@ def test_watch_hook_bad_input(hook_site):
         site.check_file()
 
 
+def test_watch_hook_beside_a_daemon(hook_site):
+    """What cannot be rendered is said, and Consul is not blamed for it."""
+    site = hook_site
+    site.daemon.start()
+    try:
+        for args in ((), ("-o", "json")):
+            code, out, err = hook(site, keys(site), site.generation(), *args)
+            assert code == 2 and "is in use" in out + err and "Consul" not in out + err, (code, out, err)
+    finally:
+        site.daemon.terminate()
+
+
 def test_under_consul_watch(hook_site, consul):
     site = hook_site
     from lib.consul import consul_binary

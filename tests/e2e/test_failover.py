@@ -1,5 +1,6 @@
 """pointsman failover, planned: what its plan says and who may begin it. What is not typed, not current or not
 wanted by somebody is refused, and nothing is changed on the servers or in the KV."""
+import re
 import time
 
 import pytest
@@ -120,10 +121,12 @@ def test_two_operators_at_once(world):
     # Who, since when, doing what.
     for words in ("uid", "since 20", "failover db3 ==> db4"):
         assert words in " ".join((second.out + second.err).split()), second
+    named = re.search(r"operation\s+(\w{10})", second.out + second.err).group(1)
     assert world.snapshot() == before
     first.go_on()
     done = first.end()
     assert done.code == 0, done
+    assert world.history()[0]["id"] == named
     world.check_well("db4")
 
 

@@ -2,10 +2,13 @@
 import os
 import select
 import signal
+import subprocess
+import time
 
 import pytest
 
 from lib.chat import Chat
+from lib.cli import clean_env
 from lib.proc import wait_for
 
 @pytest.fixture
@@ -90,6 +93,38 @@ def test_killed_in_the_middle(chat, where, way):
     assert done.code in (0, 5), done
     chat.check("c2" if way == "resume" else "c1")
     assert chat.last()["result"] == ("done" if way == "resume" else "undone")
+
+
+def test_writes_were_refused_until_it_was_resumed(chat):
+    """Not only for as long as the second process took."""
+    chat.put_file("c2.start-hangs")
+    command = chat.start(*chat.argv_failover())
+    wait_for("the command being run", lambda: os.path.exists(os.path.join(chat.dir, "calls")) and
+             "start c2" in chat.calls(), 10)
+    command.kill()
+    command.communicate()
+    chat.remove_file("c2.start-hangs")
+    time.sleep(1.5)
+    assert chat.run("resume", chat.last()["id"], "--yes", limit=60).code == 0
+    assert chat.last()["refused_ms"] > 1500, chat.last()
+
+
+def test_it_lives_as_somebody_else(chat):
+    """Who may not signal the one at work has not found it dead."""
+    chat.put_file("c1.stop-hangs")
+    command = chat.start(*chat.argv_failover())
+    wait_for("the command being run", lambda: os.path.exists(os.path.join(chat.dir, "calls")) and
+             "stop c1" in chat.calls(), 10)
+    stranger = subprocess.Popen(["setpriv", "--reuid=65534", "--clear-groups"] +
+                                chat.argv(["resume", chat.last()["id"], "--yes"]), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_env())
+    line = stranger.stdout.readline().decode()
+    assert "waiting for the lock, at most 3" in line, line
+    stranger.send_signal(signal.SIGINT)
+    stranger.communicate(timeout=10)
+    command.communicate(timeout=30)
+    assert command.returncode == 5
+    chat.check("c1")
 
 
 def test_whoever_takes_it_up_is_told_that_it_waits(chat):

@@ -77,8 +77,8 @@ def spread(points, count):
     files = [p for p in points if p[0] in (
         "openat", "write", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat",
         "fchmod", "unlink", "unlinkat", "kill", "pidfd_send_signal")]
-    step = max(1, len(files) // count)
-    return files[::step][:count]
+    count = min(count, len(files))
+    return [files[i * (len(files) - 1) // max(1, count - 1)] for i in range(count)]
 
 
 def test_killed_at_every_system_call(site):

@@ -83,6 +83,21 @@ def test_what_changed_meanwhile_stops_it(two):
     assert not os.path.exists(os.path.join(two.dir, "calls")) or two.calls() == []
 
 
+def test_one_that_waited_is_not_resumed(two):
+    """Its tool died, and it was approved thereafter: nobody would look at the pair again."""
+    waiting = Waiting(two)
+    waiting.command.kill()
+    waiting.command.communicate()
+    for _ in range(2):
+        done = two.run("resume", waiting.id, "--yes")
+        untouched(two, done, 3)
+        assert "only waited for its approval" in done.err and "rollback " + waiting.id in done.err, done
+        two.run("approve", waiting.id, env=KIM)
+    done = two.run("rollback", waiting.id, "--yes", limit=60)
+    untouched(two, done, 0)
+    assert two.last()["result"] == "undone"
+
+
 # --- the hours -------------------------------------------------------------------------------------------
 
 
@@ -199,11 +214,12 @@ def test_the_plan_is_looked_at_again_once_its_name_is_typed(procs, consul):
     def hold():
         assert chat.run("hold", "chat", "--reason", "a deploy").code == 0
         return "chat\r"
-    done = chat.run_tty("failover", "chat", typed={"Type": hold}, limit=40)
-    untouched(chat, done, 3)
-    check_width(done.out)
-    assert "held" in done.out, done
-    assert chat.run("release", "chat").code == 0
+    for seen in ((), ("--plan", chat.plan())):
+        done = chat.run_tty("failover", "chat", *seen, typed={"Type": hold}, limit=40)
+        untouched(chat, done, 3)
+        check_width(done.out)
+        assert "held" in done.out, done
+        assert chat.run("release", "chat").code == 0
 
     def move():
         chat.put("names/chat", "c2")

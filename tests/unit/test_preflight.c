@@ -754,6 +754,10 @@ BREAK(both_stopped)
 	applier_stopped(f);
 	STANDBY->view->sources[0].is_io_running = false;
 }
+BREAK(heir_sentinel)
+{
+	f->servers[1].redis->sentinel_clients = 2;
+}
 BREAK(connecting)
 {
 	both_stopped(f);
@@ -824,6 +828,9 @@ static const struct {
 	    "Received, not executed", started_anew, true },
 	{ "mysql", "standby", PREFLIGHT_OK, "can take over", "", started_anew, true },
 	{ "mariadb", "standby", PREFLIGHT_WARNING, "db4 takes writes already", "", two_writers, true },
+	{ "redis", "sentinel", PREFLIGHT_REFUSED, "db4 is watched by Sentinels", "SENTINEL REMOVE",
+	    heir_sentinel, false },
+	{ "redis", "sentinel", PREFLIGHT_OK, "no Sentinel is known", "", NULL, true },
 	{ "mariadb", "loss", PREFLIGHT_WARNING, "is not known: no vantage saw it fail",
 	    "pointsman rejoin maindb", NULL, true },
 	{ "redis", "loss", PREFLIGHT_WARNING, "3 transactions that db4 has not received",
