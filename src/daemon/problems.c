@@ -150,9 +150,8 @@ static void
 collect_guarded(const struct output *o, const struct output_report *r, struct problems *p)
 {
 	struct name_map *m = output_guarded_map(o);
-	char *todo =
-	    mem_printf("pointsman diff; right: pointsman accept %.*s; not: put the keys back",
-		GUARDED_DIGEST_SHOWN, m != NULL ? name_map_digest(m) : "DIGEST");
+	char *todo = mem_printf("pointsman diff; if that is right: pointsman accept %.*s",
+	    GUARDED_DIGEST_SHOWN, m != NULL ? name_map_digest(m) : "DIGEST");
 
 	add(p, CRITICAL, mem_printf("output %s is guarded: %s", r->config->name, r->err.text),
 	    "it keeps what it serves; newer flips wait, too", todo);

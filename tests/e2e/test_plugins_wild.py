@@ -72,7 +72,7 @@ def test_wild_plugins_cost_nobody_anything(procs, consul):
         vantage.checks().get(n, {}).get("class") == "timeout" and vantage.check(n)["state"] == "failing"
         for n in WILD if n != "leaves"), 15, 0.1)
     # What keeps it waiting may be the machine: then the last of the next runs are in time.
-    for _ in range(4):
+    for _ in range(8):
         settle(PAUSE)
         wild = late(vantage)
         if wild <= quiet + MORE_LATENESS_S:
