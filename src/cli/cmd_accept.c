@@ -198,7 +198,7 @@ accept_map(struct accepting *a, const char *wanted)
 		return client_report_err(&a->client, a->cli, &e, "reading the agents");
 	hear_local(a);
 	if ((code = find_digest(a, wanted)) != EXIT_DONE ||
-	    (code = view_refuse_held(&a->client, a->cli, NULL)) != EXIT_DONE)
+	    (code = view_refuse_held(&a->client, a->cli, NULL, 0)) != EXIT_DONE)
 		return code;
 	if (!a->cli->is_json)
 		print_map(a);

@@ -115,6 +115,7 @@ static enum exit_code
 write_key(struct nodes *n, const struct kv_op *op, const char *from, const char *to)
 {
 	char *what = mem_printf("node %s: %s -> %s", n->node, from, to);
+	const struct kv_entry *before = override_of(n, n->node);
 	struct write_result w;
 	enum exit_code code = EXIT_DONE;
 
@@ -127,7 +128,7 @@ write_key(struct nodes *n, const struct kv_op *op, const char *from, const char 
 		out_line(
 		    n->cli, "%s   %zu names lead there", what, count_names(n->view.map, n->node));
 		out_line(n->cli, "back again: pointsman nodes %s %s", n->node,
-		    override_of(n, n->node) != NULL ? override_of(n, n->node)->value : "--remove");
+		    before != NULL ? before->value : "--remove");
 	}
 	free(what);
 	return code;
@@ -184,12 +185,17 @@ static enum exit_code
 refuse_held(struct nodes *n)
 {
 	const struct name_map *map = n->view.map;
+	const char **names = mem_array(map->count, sizeof(*names));
 	enum exit_code code = EXIT_DONE;
+	size_t count = 0;
 
-	for (size_t i = 0; i < map->count && code == EXIT_DONE; i++) {
+	for (size_t i = 0; i < map->count; i++) {
 		if (leads_to(&map->names[i], n->node))
-			code = view_refuse_held(&n->client, n->cli, map->names[i].name);
+			names[count++] = map->names[i].name;
 	}
+	if (count > 0)
+		code = view_refuse_held(&n->client, n->cli, names, count);
+	free(names);
 	return code;
 }
 

@@ -67,7 +67,7 @@ load(struct flip *f)
 				  : config_name_key(f->client.config, f->name);
 	if (f->entry != NULL)
 		f->old = normalise(f->entry->value, f->entry->value_len);
-	return view_refuse_held(&f->client, f->cli, f->name);
+	return view_refuse_held(&f->client, f->cli, (const char *const[]){ f->name }, 1);
 }
 
 static enum exit_code

@@ -21,7 +21,8 @@ report_held(const struct cli *cli, const struct hold *h, const char *name)
 }
 
 enum exit_code
-view_refuse_held(struct client *client, const struct cli *cli, const char *name)
+view_refuse_held(
+    struct client *client, const struct cli *cli, const char *const *names, size_t count)
 {
 	struct hold_set holds = { 0 };
 	const struct hold *hold;
@@ -32,8 +33,10 @@ view_refuse_held(struct client *client, const struct cli *cli, const char *name)
 		return client_report_err(client, cli, &e, "reading the holds");
 	if (holds.is_everything)
 		code = report_held(cli, &holds.everything, NULL);
-	else if (name != NULL && (hold = hold_set_find(&holds, name)) != NULL)
-		code = report_held(cli, hold, name);
+	for (size_t i = 0; i < count && code == EXIT_DONE; i++) {
+		if ((hold = hold_set_find(&holds, names[i])) != NULL)
+			code = report_held(cli, hold, names[i]);
+	}
 	hold_set_clear(&holds);
 	return code;
 }

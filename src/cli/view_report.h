@@ -10,9 +10,10 @@ struct client;
 
 /*
  * Refuses what a hold forbids: EXIT_REFUSED with who holds it, since when and why, or EXIT_DONE when
- * name (NULL: everything) is free. Reads the holds.
+ * all of the names are free, and the whole (count may be 0). Reads the holds, once.
  */
-enum exit_code view_refuse_held(struct client *client, const struct cli *cli, const char *name);
+enum exit_code view_refuse_held(
+    struct client *client, const struct cli *cli, const char *const *names, size_t count);
 
 /* Says that there is no such name, and which is most like it; returns code. */
 enum exit_code view_report_unknown_name(

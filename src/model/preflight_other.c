@@ -112,6 +112,23 @@ preflight_rule_redis_offset(const struct preflight_facts *f, struct preflight *o
 	}
 }
 
+/* Whether they do. */
+static bool
+say_watched(const struct preflight_server *s, const char *why, struct preflight *out)
+{
+	const char *what = s->redis->view->sentinel;
+
+	if (s->redis->sentinel_clients <= 0 && what[0] == '\0')
+		return false;
+	preflight_say(out, PREFLIGHT_REFUSED, "%s is watched by Sentinels%s%s", s->node,
+	    what[0] != '\0' ? ": " : "", what);
+	preflight_why(out, "%s: only one of us may decide", why);
+	preflight_do(out,
+	    "let them do it, SENTINEL FAILOVER NAME, and flip the name after them; or take "
+	    "the pair from each of them, SENTINEL REMOVE NAME");
+	return true;
+}
+
 void
 preflight_rule_redis_sentinel(const struct preflight_facts *f, struct preflight *out)
 {
@@ -123,16 +140,8 @@ preflight_rule_redis_sentinel(const struct preflight_facts *f, struct preflight 
 		if (!preflight_is_reached(s, out))
 			continue;
 		is_known = is_known && s->redis->sentinel_clients >= 0;
-		if (s->redis->sentinel_clients <= 0 && s->redis->view->sentinel[0] == '\0')
-			continue;
-		preflight_say(out, PREFLIGHT_REFUSED, "%s is watched by Sentinels%s%s", s->node,
-		    s->redis->view->sentinel[0] != '\0' ? ": " : "", s->redis->view->sentinel);
-		preflight_why(out,
-		    "they take a master that we demote for a dead one, and move it back: only one "
-		    "of us may decide");
-		preflight_do(out,
-		    "let them do it, SENTINEL FAILOVER NAME, and flip the name after them; or take "
-		    "the pair from each of them, SENTINEL REMOVE NAME");
+		say_watched(
+		    s, "they take a master that we demote for a dead one, and move it back", out);
 	}
 	if (preflight_has_said(out))
 		return;
@@ -149,20 +158,10 @@ preflight_rule_redis_sentinel_heir(const struct preflight_facts *f, struct prefl
 {
 	const struct preflight_server *s = preflight_standby(f);
 
-	if (!preflight_is_reached(s, out))
-		return;
-	if (s->redis->sentinel_clients <= 0 && s->redis->view->sentinel[0] == '\0') {
+	if (preflight_is_reached(s, out) &&
+	    !say_watched(
+		s, "they promote it by themselves, or make a replica of what we promote", out))
 		preflight_say(out, PREFLIGHT_OK, "no Sentinel is known to watch %s", s->node);
-		return;
-	}
-	preflight_say(out, PREFLIGHT_REFUSED, "%s is watched by Sentinels%s%s", s->node,
-	    s->redis->view->sentinel[0] != '\0' ? ": " : "", s->redis->view->sentinel);
-	preflight_why(out, "they promote it by themselves, or make a replica of what we promote: "
-			   "only one of us may "
-			   "decide");
-	preflight_do(out, "let them do it, SENTINEL FAILOVER NAME, and flip the name after them; "
-			  "or take the pair "
-			  "from each of them, SENTINEL REMOVE NAME");
 }
 
 void

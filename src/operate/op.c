@@ -83,7 +83,6 @@ op_new(struct client *client, const struct op_table *table, const struct config_
 	struct journal *j = journal_new();
 	struct op *op;
 
-	op_id_make(j->id, clock_wall_ms());
 	journal_set(&j->kind, table->kind);
 	journal_set(&j->pair_kind, table->pair_kind);
 	journal_set(&j->pair, pair->name);

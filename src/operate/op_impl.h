@@ -13,6 +13,11 @@ void op_tell(const struct op *op, size_t step, enum op_moment m);
 void op_say(const struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 double op_now_ms(const struct op *op); /* since it began */
 
+/* --- op_runner.c --------------------------------------------------------------------------------- */
+
+/* Since it began: when writes were refused first, perhaps by a process that has died since. NAN: never. */
+double op_blocked_at_ms(const struct op *op);
+
 /* --- op_journal.c -------------------------------------------------------------------------------- */
 
 #define OP_KEY_PREFIX "ops/"

@@ -100,9 +100,8 @@ set_state(struct op *op, size_t i, enum step_state state)
 	s->state = state;
 }
 
-/* Since it began: when writes were refused first, perhaps by a process that has died since. NAN: never. */
-static double
-blocked_at_ms(const struct op *op)
+double
+op_blocked_at_ms(const struct op *op)
 {
 	double first = NAN;
 
@@ -118,7 +117,7 @@ blocked_at_ms(const struct op *op)
 static void
 set_restored(struct op *op)
 {
-	double refused_ms = op_now_ms(op) - blocked_at_ms(op);
+	double refused_ms = op_now_ms(op) - op_blocked_at_ms(op);
 
 	op->restored_us = clock_mono_us();
 	if (isfinite(refused_ms))

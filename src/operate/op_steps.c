@@ -137,14 +137,13 @@ static void
 note_detour(struct op *op)
 {
 	char gone[16];
-	double now_ms = op_now_ms(op), led_ms = now_ms - op->journal->steps[op->current].at_ms;
+	double now_ms = op_now_ms(op), felt_ms = now_ms - op_blocked_at_ms(op),
+	       led_ms = now_ms - op->journal->steps[op->current].at_ms;
 
 	op_note(op, "it led to %s for %s", op->journal->to,
 	    str_duration(gone, sizeof(gone), isfinite(led_ms) && led_ms > 0 ? (int64_t)led_ms : 0));
-	for (size_t i = 0; i < op->step_count; i++) {
-		if (op_flag(op, i, STEP_BLOCKS) && now_ms > op->journal->steps[i].at_ms)
-			op->journal->felt_ms = now_ms - op->journal->steps[i].at_ms;
-	}
+	if (felt_ms > 0)
+		op->journal->felt_ms = felt_ms;
 }
 
 int

@@ -4,18 +4,13 @@ import pytest
 
 from conftest import IS_SOAK
 from lib.proc import wait_for
-from lib.redis_desk import RedisDesk, emergency, named, rejoin, words
+from lib.redis_desk import RedisDesk, emergency, emergency_argv, named, rejoin, words
 from lib.tripwire import Tripwire
 
 
 @pytest.fixture(scope="module")
 def raised(module_procs, consul):
     return RedisDesk(module_procs, consul)
-
-
-def emergency_argv(desk):
-    args = ("--emergency", "--dead", "r4")
-    return ["failover", "sessions", "--plan", desk.plan(*args), "--yes", *args]
 
 
 def finish(desk, again):

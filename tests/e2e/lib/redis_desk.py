@@ -90,11 +90,13 @@ def words(done):
     return " ".join((done.out + done.err).split())
 
 
-def emergency(desk, *args):
+def emergency_argv(desk, *args):
     args = ("--emergency", "--dead", desk.active(), *args)
-    plan = desk.run("-o", "json", "failover", "sessions", "--dry-run", *args)
-    assert plan.code == 0, plan
-    return desk.run("failover", "sessions", "--plan", plan.json["plan"], "--yes", *args, limit=60)
+    return ["failover", "sessions", "--plan", desk.plan(*args), "--yes", *args]
+
+
+def emergency(desk, *args):
+    return desk.run(*emergency_argv(desk, *args), limit=60)
 
 
 def rejoin(desk):
