@@ -171,7 +171,7 @@ exec_probe_start(void *probe, const struct check_run *run, check_done_fn *done, 
 	const struct exec_spec spec = {
 		.argv = (const char *const *)argv,
 		.env = env,
-		.is_contained = true,
+		.bond = EXEC_CONTAINED,
 		.limit_ms = run->limit_ms - grace_ms,
 	};
 

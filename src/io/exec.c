@@ -9,8 +9,8 @@
  *                    └─> KILLING ─────┘                                      │
  *                          └───── EXEC_REAP_MS: the kernel keeps it ─────────┘
  *
- * A contained program is the child of a supervisor (exec_spawn.c), and that is the child which is meant
- * here: its end is the end of all. In CONTAINING, instead of TERMINATING, it does what the drawing says.
+ * A tied or contained program is the child of a supervisor (exec_spawn.c), and that is the child which is
+ * meant here: its end is the end of all. In CONTAINING, instead of TERMINATING, it does what the drawing says.
  * It is never killed, however late: on a machine that is out of breath it would be killed before whoever
  * has left the program's group, and he would stay. It is reported and left ORPHANED, and goes on.
  *
@@ -363,9 +363,9 @@ start_child(struct exec *x, const struct exec_spec *spec, struct err *e)
 	    fcntl(x->output, F_SETFL, O_NONBLOCK) != 0)
 		no = errno;
 	if (no == 0)
-		no = spec->is_contained
-			 ? exec_spawn_contained(&x->pid, spec, input, output[1], &x->report)
-			 : exec_spawn(&x->pid, spec, input, output[1]);
+		no = spec->bond == EXEC_LOOSE
+			 ? exec_spawn(&x->pid, spec, input, output[1])
+			 : exec_spawn_supervised(&x->pid, spec, input, output[1], &x->report);
 	if (output[1] >= 0)
 		close(output[1]);
 	if (input >= 0)

@@ -8,16 +8,19 @@
  * the program itself has ended, what it left behind in its group has EXEC_DRAIN_MS to finish its
  * output and is then killed: a daemon that is meant to live on calls setsid(2), as daemons do.
  *
- * A contained program (a plugin that nobody of us has read) may not even do that: whatever descends
+ * So far it outlives us. A tied program does not (a step of an operation, which whoever takes it up would
+ * otherwise meet again): when we die, however we die, its group gets SIGKILL at once.
+ *
+ * A contained program (a plugin that nobody of us has read) may not even call setsid: whatever descends
  * from it has ended when done comes, or is killed when we are. Only when done says that it "cannot be killed"
  * may some of it still run: its supervisor ends it when it gets the processor. And it sees no variable of our
  * environment but PATH, HOME and TZ.
  *
  * done comes at the latest EXEC_GRACE_MS + EXEC_REAP_MS + EXEC_DRAIN_MS after the limit, even when
- * the kernel does not let the program die; for a contained one EXEC_REAP_MS later.
+ * the kernel does not let the program die; for a tied or contained one EXEC_REAP_MS later.
  *
  * What it costs: of /bin/true a run takes 0.3 ms of the loop (fork or vfork, until the program is
- * loaded) and 0.65 ms of CPU in all; contained 0.4 ms and 1.5 ms.
+ * loaded) and 0.65 ms of CPU in all; tied or contained 0.4 ms and 1.5 ms.
  */
 #ifndef IO_EXEC_H
 #define IO_EXEC_H
@@ -37,12 +40,18 @@ struct exec;
 #define EXEC_DRAIN_MS 100 /* for the last words of a pipeline whose shell has ended */
 #define EXEC_REAP_MS 1000 /* for the kernel to take a killed program away */
 
+enum exec_bond {
+	EXEC_LOOSE,     /* lives on when we die */
+	EXEC_TIED,      /* below a supervisor, which ends it when we die */
+	EXEC_CONTAINED, /* and all that descends from it, too; with a clean environment */
+};
+
 struct exec_spec {
 	const char *const
 	    *argv; /* NULL-terminated; argv[0] is looked up in PATH unless it has a '/' */
 	const char *const *env; /* "NAME=value" added to our own environment, or NULL */
-	bool is_contained;      /* below a supervisor, with a clean environment */
-	const void *input;      /* copied; its standard input, then end of file */
+	enum exec_bond bond;
+	const void *input; /* copied; its standard input, then end of file */
 	size_t input_len;
 	int64_t limit_ms;
 };

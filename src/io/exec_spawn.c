@@ -8,12 +8,15 @@
  * by its errno and resets signals in the child. It waits until the program is loaded; a program on a
  * hung network disk would hold us, and so would opening any other file there.
  *
- * A contained program has a supervisor between it and us, a fork of ours that never returns. Whoever
- * loses its parent below it becomes its child (PR_SET_CHILD_SUBREAPER), also after setsid(2), a double
- * fork or with another environment, so that nothing escapes:
+ * A tied or contained program has a supervisor between it and us, a fork of ours that never returns.
+ * Whoever loses its parent below it becomes its child (PR_SET_CHILD_SUBREAPER), also after setsid(2), a
+ * double fork or with another environment, so that of a contained one nothing escapes:
  *
  *	the program ends ──> EXEC_DRAIN_MS for the others ──> SIGKILL for each, until there is none
- *	SIGTERM from us, or we died ──> SIGTERM to the program's group ──> TERM_MS ──> the same
+ *	SIGTERM from us ──> SIGTERM to the program's group ──> TERM_MS ──> the same
+ *	we died ──> the same, at once
+ *
+ * Of a tied one only its group counts: a daemon that it started has a session of its own, and lives on.
  *
  * Rejected: we as the subreaper (the daemons that hooks start would become our zombies, and whose
  * child a stray is, nobody could tell); a mark in the environment and a search through /proc (a child
@@ -43,6 +46,7 @@
 #include "io/exec.h"
 
 #define TERM_MS EXEC_GRACE_MS /* from SIGTERM to SIGKILL, as without a supervisor */
+#define DEATH_SIGNAL SIGHUP   /* to the supervisor, from the kernel, when we have died */
 #define CHILDREN_SIZE 4096    /* of /proc: some 500 numbers at a time, the rest in the next round */
 
 int
@@ -124,7 +128,7 @@ exec_spawn(pid_t *pid, const struct exec_spec *spec, int input, int output)
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
-	char **env = merge_env(spec->env, spec->is_contained);
+	char **env = merge_env(spec->env, spec->bond == EXEC_CONTAINED);
 	int no;
 
 	sigemptyset(&none);
@@ -182,46 +186,71 @@ kill_children(void)
 		kill((pid_t)pid, SIGKILL);
 }
 
-/* Until SIGTERM, a child's end or the time; whether it was SIGTERM. */
+/*
+ * Whether there is still somebody to wait for, or to kill. Of a tied program's group this is asked only until
+ * EXEC_DRAIN_MS are over: what does not die of SIGKILL there is not waited for, as without a supervisor.
+ */
 static bool
+is_left(struct exec_report *report, enum exec_bond bond)
+{
+	bool has_children = reap_all(report);
+
+	if (bond == EXEC_CONTAINED)
+		return has_children;
+	return !report->has_ended || kill(-report->program, 0) == 0;
+}
+
+/* Until a signal other than of a child's end, or the time; 0: the time, or a child. */
+static int
 wait_signal(const sigset_t *awaited, int64_t ms)
 {
 	const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	int signo = sigtimedwait(awaited, NULL, &t);
 
-	return sigtimedwait(awaited, NULL, &t) == SIGTERM;
+	return signo == SIGTERM || signo == DEATH_SIGNAL ? signo : 0;
 }
 
-/* Waits until nobody is left, or the program has ended and then drain_ms, or ms in all. */
-static bool
-wait_children(struct exec_report *report, const sigset_t *awaited, int64_t ms, int64_t drain_ms)
+/*
+ * Waits until nobody is left, or the program has ended and then drain_ms, or ms in all, or a signal; which,
+ * or 0.
+ */
+static int
+wait_end(struct exec_report *report, enum exec_bond bond, const sigset_t *awaited, int64_t ms,
+    int64_t drain_ms)
 {
 	int64_t end = clock_mono_ms() + ms, now;
 	bool is_draining = false;
+	int signo;
 
-	while (reap_all(report)) {
+	while (is_left(report, bond)) {
 		now = clock_mono_ms();
 		if (report->has_ended && !is_draining && now + drain_ms < end)
 			end = now + drain_ms;
 		is_draining = report->has_ended;
-		if (now >= end || wait_signal(awaited, end - now))
-			return true;
+		if (now >= end)
+			return 0;
+		if ((signo = wait_signal(awaited, end - now)) != 0)
+			return signo;
 	}
-	return false;
+	return 0;
 }
 
 static void
-supervise(struct exec_report *report, const sigset_t *awaited)
+supervise(struct exec_report *report, enum exec_bond bond, const sigset_t *awaited)
 {
-	bool is_left = wait_children(report, awaited, INT32_MAX, EXEC_DRAIN_MS);
+	int signo = wait_end(report, bond, awaited, INT32_MAX, EXEC_DRAIN_MS);
 
-	if (is_left && !report->has_ended) {
+	if (signo == SIGTERM && !report->has_ended) {
 		kill(-report->program, SIGTERM);
-		is_left = wait_children(report, awaited, TERM_MS, 0);
+		wait_end(report, bond, awaited, TERM_MS, 0);
 	}
-	while (is_left) {
+	while (is_left(report, bond)) {
 		kill(-report->program, SIGKILL);
-		kill_children();
-		is_left = wait_children(report, awaited, 10, 10);
+		if (bond == EXEC_CONTAINED)
+			kill_children();
+		else if (report->has_ended)
+			return;
+		wait_end(report, bond, awaited, 10, 10);
 	}
 }
 
@@ -232,18 +261,18 @@ be_supervisor(pid_t parent, const struct exec_spec *spec, int input, int output,
 	setsid();
 	prctl(PR_SET_NAME, "pm-supervisor");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL);
 	if (getppid() != parent) /* it died before we could ask to be told */
 		_exit(0);
 	report->error = exec_spawn(&report->program, spec, input, output);
 	close_range(0, ~0U, 0);
 	if (report->error == 0)
-		supervise(report, awaited);
+		supervise(report, spec->bond, awaited);
 	_exit(0);
 }
 
 int
-exec_spawn_contained(
+exec_spawn_supervised(
     pid_t *pid, const struct exec_spec *spec, int input, int output, struct exec_report **report)
 {
 	struct exec_report *shared =
@@ -257,6 +286,7 @@ exec_spawn_contained(
 	sigemptyset(&awaited);
 	sigaddset(&awaited, SIGTERM);
 	sigaddset(&awaited, SIGCHLD);
+	sigaddset(&awaited, DEATH_SIGNAL);
 	/* From before the fork, so that no handler of ours ever runs in the supervisor. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);

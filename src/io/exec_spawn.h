@@ -24,7 +24,7 @@ int exec_open_input(const void *data, size_t len);
 /* The program in a session of its own: 0, or an errno. */
 int exec_spawn(pid_t *pid, const struct exec_spec *spec, int input, int output);
 /* The same below a supervisor, whose number comes back; *report is exec_report_free()'s. */
-int exec_spawn_contained(
+int exec_spawn_supervised(
     pid_t *pid, const struct exec_spec *spec, int input, int output, struct exec_report **report);
 void exec_report_free(struct exec_report *report);
 

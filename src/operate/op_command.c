@@ -74,11 +74,13 @@ int
 op_program_run(struct loop *l, const struct exec_spec *spec, bool (*is_canceled)(void *arg),
     void *arg, struct exec_result *out, struct err *e)
 {
+	struct exec_spec tied = *spec;
 	struct wait wait = { .out = out };
 	struct exec *x;
 
 	*out = (struct exec_result){ .exit_status = -1 };
-	x = exec_start(l, spec, program_ended, &wait);
+	tied.bond = EXEC_TIED;
+	x = exec_start(l, &tied, program_ended, &wait);
 	while (!wait.is_done) {
 		if (is_canceled != NULL && is_canceled(arg)) {
 			exec_cancel(x);

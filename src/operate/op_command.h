@@ -1,7 +1,9 @@
 /*
  * op_command.h: the programs that an operation runs on the operator's host, top to bottom: each call
  * runs the loop until the program has ended, so that a session renewed by a timer stays alive meanwhile.
- * No shell, nothing of ours but the environment, without CONSUL_HTTP_TOKEN (io/exec.h).
+ * No shell, nothing of ours but the environment, without CONSUL_HTTP_TOKEN (io/exec.h). They are tied to
+ * us, whatever spec says of it: a start that goes on when its operation was killed would bring up the second
+ * daemon behind the rollback.
  */
 #ifndef OPERATE_OP_COMMAND_H
 #define OPERATE_OP_COMMAND_H

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lib.chat import Chat
+from lib.chat import SLOW_S, Chat
 from lib.cli import clean_env
 from lib.proc import wait_for
 
@@ -93,6 +93,24 @@ def test_killed_in_the_middle(chat, where, way):
     assert done.code in (0, 5), done
     chat.check("c2" if way == "resume" else "c1")
     assert chat.last()["result"] == ("done" if way == "resume" else "undone")
+
+
+@pytest.mark.parametrize("where,node", [("stop", "c1"), ("start", "c2")])
+def test_a_command_does_not_outlive_its_operation(chat, where, node):
+    """What it had still to do would be done behind the way back."""
+    chat.put_file("%s.%s-slow" % (node, where))
+    command = chat.start(*chat.argv_failover())
+    wait_for("the command being run", lambda: os.path.exists(os.path.join(chat.dir, "calls")) and
+             "%s %s" % (where, node) in chat.calls(), 10)
+    command.kill()
+    command.communicate()
+    begun = time.monotonic()
+    chat.remove_file("%s.%s-slow" % (node, where))
+    done = chat.run("rollback", chat.last()["id"], "--yes", limit=60)
+    assert done.code == 0, done
+    chat.check("c1")
+    time.sleep(max(0, begun + SLOW_S + 0.5 - time.monotonic()))
+    chat.check("c1")
 
 
 def test_writes_were_refused_until_it_was_resumed(chat):

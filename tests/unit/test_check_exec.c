@@ -1,6 +1,6 @@
 /*
  * test_check_exec.c: plugins, good and bad: what becomes of their exit, their words and their numbers.
- * What they leave behind is test_exec_contained's.
+ * What they leave behind is test_exec_supervised's.
  */
 #include "check_once.h"
 

@@ -8,12 +8,16 @@ from .cli import Desk
 from .daemon import Pointsmand
 from .proc import wait_for
 
-# An init script that may be told to fail, to hang, or to come up without doing its work; each call is noted.
+SLOW_S = 2  # shorter than command-timeout
+
+# An init script that may be told to fail, to hang, to take its time, whatever signal comes, or to come up without
+# doing its work; each call is noted.
 SCRIPT = """#!/bin/sh
 # chat VERB NODE ADDRESS
 cd "$(dirname "$0")" || exit 9
 echo "$1 $2" >>calls
 test -f "$2.$1-hangs" && sleep 60
+test -f "$2.$1-slow" && { trap '' TERM HUP; sleep %d; }
 test -f "$2.$1-fails" && { echo "no such luck"; exit 1; }
 case $1 in
 status)	if test -f "$2.runs"; then echo "chat runs at $3"; exit 0; fi
@@ -21,7 +25,7 @@ status)	if test -f "$2.runs"; then echo "chat runs at $3"; exit 0; fi
 start)	test -f "$2.broken" || : >"$2.runs" ;;
 stop)	rm -f "$2.runs" ;;
 esac
-"""
+""" % SLOW_S
 
 
 class Chat(Desk):

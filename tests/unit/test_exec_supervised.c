@@ -1,6 +1,6 @@
 /*
- * test_exec_contained.c: programs that try to leave something behind, or to look at what is ours. Each
- * test ends with as many descriptors and children as it began with, and with nobody left who carries
+ * test_exec_supervised.c: contained programs, which try to leave something behind, or to look at what is
+ * ours; and tied ones, which may leave a daemon, but do not outlive us. Each test ends with as many descriptors and children as it began with, and with nobody left who carries
  * the mark of that test on his command line.
  */
 #include "io/exec.h"
@@ -24,6 +24,7 @@ struct run {
 struct fixture {
 	struct loop *loop;
 	int fds, children;
+	enum exec_bond bond;
 	char mark[32]; /* an argument of every sleep here: nobody else's */
 };
 
@@ -42,6 +43,7 @@ setup(void **state)
 	struct fixture *f = mem_alloc(sizeof(*f));
 
 	f->loop = loop_new();
+	f->bond = EXEC_CONTAINED;
 	snprintf(f->mark, sizeof(f->mark), "%d.5", 100000 + getpid());
 	f->fds = io_test_count_fds();
 	f->children = io_test_count_children();
@@ -65,6 +67,15 @@ count_marked(const struct fixture *f)
 }
 
 static void
+kill_marked(const struct fixture *f)
+{
+	char *argv = mem_printf("pkill -KILL -f '^sleep %s$'", f->mark);
+
+	assert_int_equal(0, system(argv));
+	free(argv);
+}
+
+static void
 assert_nobody_left(const struct fixture *f)
 {
 	int64_t end = clock_mono_ms() + AMPLE_MS;
@@ -72,6 +83,14 @@ assert_nobody_left(const struct fixture *f)
 	while (count_marked(f) > 0 && clock_mono_ms() < end)
 		io_test_idle(f->loop, 10);
 	assert_int_equal(0, count_marked(f));
+}
+
+static int
+setup_tied(void **state)
+{
+	setup(state);
+	((struct fixture *)*state)->bond = EXEC_TIED;
+	return 0;
 }
 
 static int
@@ -91,7 +110,7 @@ teardown(void **state)
 static struct exec *
 start_argv(struct fixture *f, const char *const *argv, int64_t limit_ms, struct run *run)
 {
-	const struct exec_spec spec = { .argv = argv, .limit_ms = limit_ms, .is_contained = true };
+	const struct exec_spec spec = { .argv = argv, .limit_ms = limit_ms, .bond = f->bond };
 
 	return exec_start(f->loop, &spec, exec_done, run);
 }
@@ -387,24 +406,91 @@ test_late_supervisor(void **state)
 		io_test_idle(f->loop, 20);
 }
 
-/* Killed with KILL, we can clean up nothing; the supervisor does. */
+/* Killed with KILL after ms, we can clean up nothing; the supervisor does. */
 static void
-test_we_die(void **state)
+die_at_work(struct fixture *f, const char *script, int ms)
 {
-	struct fixture *f = *state;
 	struct run run = { 0 };
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct loop *l = loop_new();
-
-		f->loop = l;
-		start_shell(f, "setsid -f sleep $1 >/dev/null; exec sleep $1", AMPLE_MS, &run);
-		io_test_idle(l, 300);
+		f->loop = loop_new();
+		start_shell(f, script, AMPLE_MS, &run);
+		io_test_idle(f->loop, ms);
 		kill(getpid(), SIGKILL);
 	}
 	assert_int_equal(pid, waitpid(pid, NULL, 0));
+}
+
+static void
+test_we_die(void **state)
+{
+	die_at_work(*state, "setsid -f sleep $1 >/dev/null; exec sleep $1", 300);
+	assert_nobody_left(*state);
+}
+
+/* It is not asked to end, it is killed: who takes up its operation does not wait for it. */
+static void
+test_tied_we_die(void **state)
+{
+	die_at_work(*state, "trap '' TERM HUP; sleep $1 & while :; do sleep $1; done", 300);
+	assert_nobody_left(*state);
+}
+
+/* What start brought up, lives on; what it left in its group, does not. */
+static void
+test_tied_daemon_lives_on(void **state)
+{
+	struct fixture *f = *state;
+	struct run run;
+
+	setenv("CONSUL_HTTP_TOKEN", "secret", 1);
+	setenv("SSH_AUTH_SOCK", "/run/agent", 1);
+	run = run_shell(f,
+	    "sleep $1 & setsid -f sleep $1 >/dev/null 2>&1; echo $CONSUL_HTTP_TOKEN "
+	    "$SSH_AUTH_SOCK; "
+	    "exit 4",
+	    AMPLE_MS);
+	unsetenv("CONSUL_HTTP_TOKEN");
+	unsetenv("SSH_AUTH_SOCK");
+	assert_int_equal(ERR_NONE, run.result.err.code);
+	assert_int_equal(4, run.result.exit_status);
+	assert_string_equal("/run/agent\n", run.result.output);
+	assert_true(run.result.took_ms < AMPLE_MS);
+	for (int k = 0; k < 500 && count_marked(f) > 1; k++)
+		io_test_idle(f->loop, 20);
+	assert_int_equal(1, count_marked(f));
+	kill_marked(f);
 	assert_nobody_left(f);
+}
+
+static void
+test_tied_hangs(void **state)
+{
+	struct run run = run_until_limit(
+	    *state, "trap '' TERM; echo ready; sleep $1 & while :; do sleep $1; done");
+
+	assert_int_equal(SIGKILL, run.result.signal);
+	assert_nobody_left(*state);
+	run = run_until_limit(
+	    *state, "trap 'echo swept; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
+	assert_int_equal(0, run.result.exit_status);
+	assert_non_null(strstr(run.result.output, "swept\n"));
+}
+
+static void
+test_tied_cancelled(void **state)
+{
+	struct fixture *f = *state;
+	struct run run = { 0 };
+	struct exec *x = start_shell(f, "trap '' TERM; while :; do sleep $1; done", AMPLE_MS, &run);
+
+	io_test_idle(f->loop, 100);
+	exec_cancel(x);
+	assert_nobody_left(f);
+	for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
+		io_test_idle(f->loop, 20);
+	assert_int_equal(0, run.done);
 }
 
 static void
@@ -446,6 +532,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_late_supervisor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_we_die, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fifty_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tied_we_die, setup_tied, teardown),
+		cmocka_unit_test_setup_teardown(test_tied_daemon_lives_on, setup_tied, teardown),
+		cmocka_unit_test_setup_teardown(test_tied_hangs, setup_tied, teardown),
+		cmocka_unit_test_setup_teardown(test_tied_cancelled, setup_tied, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
