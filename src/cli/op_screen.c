@@ -385,18 +385,20 @@ print_refused_head(const struct cli *cli, const struct op *op)
 static json_t *
 refused_to_json(const struct op *op, const struct preflight *p)
 {
-	json_t *document = plan_to_json(op, p, NULL), *why = json_array();
+	json_t *document = plan_to_json(op, p, NULL), *why = json_array(), *todo = json_array();
 
 	for (size_t i = 0; i < p->count; i++) {
 		const struct preflight_finding *one = &p->list[i];
 
-		if (one->level == PREFLIGHT_REFUSED || one->level == PREFLIGHT_UNKNOWN)
-			json_array_append_new(why, json_text(one->fact));
+		if (one->level != PREFLIGHT_REFUSED && one->level != PREFLIGHT_UNKNOWN)
+			continue;
+		json_array_append_new(why, json_text(one->fact));
+		json_array_append_new(todo, json_text(one->todo));
 	}
 	json_object_set_new(document, "error",
-	    json_pack("{s:i, s:s, s:s, s:o, s:[]}", "exit", (int)EXIT_REFUSED, "code",
-		exit_code_name(EXIT_REFUSED), "fact", "the preflight refuses it", "why", why,
-		"do"));
+	    json_pack("{s:i, s:s, s:s, s:o, s:o}", "exit", (int)EXIT_REFUSED, "code",
+		exit_code_name(EXIT_REFUSED), "fact", "the preflight refuses it", "why", why, "do",
+		todo));
 	return document;
 }
 

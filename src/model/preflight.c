@@ -209,6 +209,7 @@ static void
 say_unknown(struct preflight *out, const char *node, const char *reason)
 {
 	preflight_say(out, PREFLIGHT_UNKNOWN, "not known: %s: %s", node, reason);
+	preflight_why(out, "a failover would go without knowing it");
 }
 
 bool
@@ -217,6 +218,7 @@ preflight_is_reached(const struct preflight_server *s, struct preflight *out)
 	if (s->is_reached)
 		return true;
 	say_unknown(out, s->node, "it was not reached");
+	preflight_do(out, "see \"servers\": why it was not reached");
 	return false;
 }
 
@@ -228,7 +230,6 @@ preflight_knows(const struct preflight_server *s, enum sql_topic topic, struct p
 	if (s->sql->unknown[topic][0] == '\0')
 		return true;
 	say_unknown(out, s->node, s->sql->unknown[topic]);
-	preflight_why(out, "a failover would go without knowing it");
 	preflight_do(out, "grant our account what it needs: man pointsman.conf, \"pair\"");
 	return false;
 }

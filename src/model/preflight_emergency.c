@@ -139,8 +139,11 @@ preflight_rule_heir(const struct preflight_facts *f, struct preflight *out)
 		else
 			say_unknown_rest(v, r, standby->node, out);
 	}
-	if (v != NULL && v->is_writable)
+	if (v != NULL && v->is_writable) {
 		preflight_say(out, PREFLIGHT_WARNING, "%s takes writes already", standby->node);
+		preflight_why(out, "somebody made it writable: ask who, and what for");
+		preflight_do(out, "pointsman history    (who did what to the names)");
+	}
 	if (!preflight_has_said(out))
 		preflight_say(out, PREFLIGHT_OK, "%s answers, and can take over", standby->node);
 }

@@ -14,6 +14,8 @@ knows_kv(const struct preflight_facts *f, struct preflight *out)
 	if (f->kv_error[0] == '\0')
 		return true;
 	preflight_say(out, PREFLIGHT_UNKNOWN, "not known: the KV cannot be read");
+	preflight_why(out, "a failover would go without knowing it");
+	preflight_do(out, "see \"consul\": why it cannot be read");
 	return false;
 }
 

@@ -145,11 +145,13 @@ preflight_rule_redis_sentinel(const struct preflight_facts *f, struct preflight 
 	}
 	if (preflight_has_said(out))
 		return;
-	if (is_known)
+	if (is_known) {
 		preflight_say(out, PREFLIGHT_OK, "no Sentinel watches them");
-	else
-		preflight_say(
-		    out, PREFLIGHT_UNKNOWN, "not known: CLIENT LIST is refused to our account");
+		return;
+	}
+	preflight_say(out, PREFLIGHT_UNKNOWN, "not known: CLIENT LIST is refused to our account");
+	preflight_why(out, "Sentinels that watch them would move the master back");
+	preflight_do(out, "allow our account CLIENT|LIST");
 }
 
 /* The old one is dead: the standby says who watches. Not known is no reason to leave it down. */
@@ -175,6 +177,8 @@ preflight_rule_redis_min_replicas(const struct preflight_facts *f, struct prefli
 		if (s->redis->min_replicas < 0) {
 			preflight_say(out, PREFLIGHT_UNKNOWN,
 			    "not known: %s: CONFIG GET is refused to our account", s->node);
+			preflight_why(
+			    out, "after an emergency it is alone, and might refuse all writes");
 			preflight_do(out, "allow our account CONFIG|GET");
 		} else if (s->redis->min_replicas > 0) {
 			preflight_say(out, PREFLIGHT_WARNING,

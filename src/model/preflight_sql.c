@@ -211,6 +211,10 @@ preflight_rule_settle(const struct preflight_facts *f, struct preflight *out)
 	if (isnan(lacks)) {
 		preflight_say(
 		    out, PREFLIGHT_UNKNOWN, "not known: the positions cannot be compared");
+		preflight_why(out, "what %s lacks would be lost", standby->node);
+		preflight_do(out,
+		    "look at both: SELECT @@gtid_current_pos (MySQL: @@gtid_executed); "
+		    "pointsman did not understand them");
 	} else if (lacks > 0) {
 		preflight_say(out, PREFLIGHT_REFUSED,
 		    "%s lacks %.0f transactions that %s had %s before", standby->node, lacks,
@@ -257,6 +261,11 @@ preflight_rule_errant(const struct preflight_facts *f, struct preflight *out)
 	if (gtid_parse(dialect, standby->sql->executed, &has, NULL) != 0 ||
 	    gtid_parse(dialect, active->sql->executed, &of_active, NULL) != 0) {
 		preflight_say(out, PREFLIGHT_UNKNOWN, "not known: the GTIDs cannot be read");
+		preflight_why(out, "what %s has and %s lacks would stop replication, or be lost",
+		    standby->node, active->node);
+		preflight_do(out,
+		    "look at both: SELECT @@gtid_binlog_state (MySQL: @@gtid_executed); "
+		    "pointsman did not understand them");
 	} else {
 		gtid_subtract(&has, &of_active, &errant);
 		if (errant.count > 0)

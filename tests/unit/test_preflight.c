@@ -575,6 +575,19 @@ print_all(const struct preflight *p)
 		    p->list[i].fact);
 }
 
+/* Whoever reads what is not well learns why it matters and what to do. */
+static void
+assert_all_say_what_to_do(const struct preflight *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct preflight_finding *one = &p->list[i];
+
+		if (one->level != PREFLIGHT_OK && (one->why[0] == '\0' || one->todo[0] == '\0'))
+			fail_msg("%s: \"%s\" with why \"%s\", do \"%s\"", one->name, one->fact,
+			    one->why, one->todo);
+	}
+}
+
 static void
 test_each_is_found(void **state)
 {
@@ -593,10 +606,7 @@ test_each_is_found(void **state)
 			fail_msg("case %zu: no %s of %s: %s", i,
 			    preflight_level_name(cases[i].level), cases[i].rule, cases[i].words);
 		}
-		if (one->level == PREFLIGHT_WARNING || one->level == PREFLIGHT_REFUSED) {
-			assert_true(one->why[0] != '\0');
-			assert_true(one->todo[0] != '\0');
-		}
+		assert_all_say_what_to_do(&p);
 		preflight_clear(&p);
 		preflight_facts_clear(&f);
 	}
@@ -652,6 +662,7 @@ test_nothing_is_known(void **state)
 		}
 		preflight_judge(&f, &p);
 		assert_true(preflight_count(&p, PREFLIGHT_UNKNOWN) > 15);
+		assert_all_say_what_to_do(&p);
 		preflight_clear(&p);
 		preflight_facts_clear(&f);
 	}
@@ -872,6 +883,7 @@ test_emergencies(void **state)
 			print_all(&p);
 			fail_msg("emergency %zu: %s, may go %d", i, emergencies[i].words, may_go);
 		}
+		assert_all_say_what_to_do(&p);
 		preflight_clear(&p);
 		preflight_facts_clear(&f);
 	}
