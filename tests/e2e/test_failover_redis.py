@@ -7,7 +7,7 @@ import pytest
 
 from conftest import IS_SOAK, soak
 from lib.proc import wait_for
-from lib.redis import RedisError
+from lib.redis import RedisError, sentinel_trio
 from lib.redis_desk import RedisDesk, emergency, named, rejoin, words
 from lib.tripwire import Tripwire
 
@@ -79,6 +79,28 @@ def test_one_that_takes_writes_is_not_dead(desk):
 # man/pointsman.conf.5 has the same.
 ACCOUNT = ("pointsman on >s3cret-7 resetchannels ~pointsman:probe -@all +ping +role +info +client +config "
            "+replicaof +setrange +bgsave +psync")
+
+
+def test_beside_sentinels_nothing_is_moved(desk):
+    """They would take it for an accident and move it back. Taken from them, it goes."""
+    r5 = desk.servers["r5"]
+    # They never find it dead by themselves: nothing here races with theirs.
+    trio = sentinel_trio(desk.procs, desk.servers["r4"], down_ms=600000)
+    wait_for("they watch the replica, too",
+             lambda: r5.call("CLIENT", "LIST").count("name=sentinel-") >= 3, 30, 0.1)
+    done = desk.run("failover", "sessions", "--dry-run")
+    assert done.code == 3 and "r4 is watched by Sentinels" in words(done), done
+    desk.servers["r4"].kill()
+    dead = ("failover", "sessions", "--emergency", "--dead", "r4", "--dry-run")
+    done = desk.run(*dead)
+    assert done.code == 3 and "r5 is watched by Sentinels" in words(done), done
+    assert "SENTINEL REMOVE NAME" in words(done)
+    assert desk.active() == "r4" and r5.info("replication")["role"] == "slave"
+    for sentinel in trio:
+        sentinel.call("SENTINEL", "REMOVE", "mymaster")
+    wait_for("they are gone", lambda: desk.run(*dead).code == 0, 30, 0.1)
+    assert emergency(desk).code in (0, 1)
+    assert desk.active() == "r5" and r5.info("replication")["role"] == "master"
 
 
 def test_the_account_of_the_manual(procs, consul):

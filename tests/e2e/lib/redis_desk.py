@@ -20,8 +20,10 @@ class RedisDesk(Desk):
         self.port = free_port(net + "1")
         self.servers = {}
         for node, host in (("r4", "1"), ("r5", "2")):
+            # Sentinels ask the master where its replica is; on one host it would say 127.0.0.1.
             self.servers[node] = Redis(procs, node, net + host, self.port, password=password,
-                                       of=self.servers.get("r4"), config=config)
+                                       of=self.servers.get("r4"),
+                                       config={"replica-announce-ip": net + host, **(config or {})})
         for server in self.servers.values():
             server.start()
         self.servers["r5"].wait_linked()
