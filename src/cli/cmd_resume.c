@@ -89,12 +89,15 @@ take_up(struct cli *cli, const char *id, bool is_back)
 	struct client client;
 	struct op *op = NULL;
 	enum exit_code code;
+	struct err e;
 
 	if ((code = client_open(&client, cli)) != EXIT_DONE ||
 	    (code = open_op(&client, cli, id, &op)) != EXIT_DONE)
 		goto out;
 	if (op->journal->result == OP_DONE || op->journal->result == OP_UNDONE)
 		code = refuse_ended(cli, op);
+	else if (op_check_later(op, &e) != 0)
+		code = op_flow_refuse(cli, op, is_back, &e);
 	else if (is_back && op_is_past_return(op))
 		code = refuse_past_return(cli, op);
 	else if (!is_back && op->journal->is_back)

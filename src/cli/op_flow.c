@@ -34,30 +34,78 @@ code_of(const struct op *op, enum op_end end)
 	}
 }
 
-/* The lock was had, and no entry written: it is a server that fails. */
-static enum exit_code
-refuse_server(const struct cli *cli, const struct op *op, const struct err *e)
+/* is_back: of one that is taken back; of one that begins anew neither way is open. */
+static void
+add_ways(struct report *r, const struct op *op, bool is_back)
 {
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	const struct journal *j = op->journal;
 
-	report_fact(&r, "%s", SHOWN_LONG(e->text));
-	report_why(&r, "the operation needs this server, and nothing was touched");
-	report_do(&r, "pointsman doctor %s", op->pair->name);
-	return report_send(&r, cli, EXIT_REFUSED);
+	if (!op->is_resumed) {
+		report_do(r, "pointsman doctor %s", op->pair->name);
+		return;
+	}
+	report_do(r, "when it answers: pointsman %s %s", is_back ? "rollback" : "resume", j->id);
+	if (!is_back && !op_is_past_return(op))
+		report_do(r, "or now: pointsman rollback %s", j->id);
+	else
+		report_do(r, "if it stays away: pointsman failover %s --emergency --dry-run",
+		    op->pair->name);
 }
 
-static enum exit_code
-refuse(const struct cli *cli, const struct op *op, const struct err *e)
+static void
+report_others(struct report *r, const struct op *op, const struct err *e)
+{
+	report_fact(r, "somebody else is at work on %s: %s", op->pair->name, SHOWN_LONG(e->text));
+	report_why(r, "two operations on one pair could make both servers writable");
+	report_do(r, "talk to them; pointsman history shows how far it is");
+}
+
+static void
+report_later(struct report *r, const struct op *op, const struct err *e)
+{
+	report_fact(r, "operation %s is over: %s", op->journal->id, e->text);
+	report_why(r, "%s may be led elsewhere since, and other servers writable", op->pair->name);
+	report_do(r, "what is so now: pointsman doctor %s", op->pair->name);
+	report_do(r, "what was done: pointsman history");
+}
+
+static void
+report_moved(struct report *r, const struct op *op, const struct err *e)
+{
+	const struct journal *j = op->journal;
+
+	report_fact(r, "%s", e->text);
+	report_why(
+	    r, "operation %s would make %s writable, where nobody is led any more", j->id, j->to);
+	report_do(r, "pointsman rejoin %s    (%s follows again; that ends it, too)", op->pair->name,
+	    j->to);
+	report_do(r, "or back to %s: pointsman set %s %s, and then resume", j->to, j->name, j->to);
+}
+
+enum exit_code
+op_flow_refuse(const struct cli *cli, const struct op *op, bool is_back, const struct err *e)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
 
-	if (e->code != ERR_CONFLICT && op->state != NULL && op->journal_index == 0)
-		return refuse_server(cli, op, e);
-	if (e->code != ERR_CONFLICT)
+	switch (op->hurdle) {
+	case OP_HURDLE_OTHERS:
+		report_others(&r, op, e);
+		break;
+	case OP_HURDLE_LATER:
+		report_later(&r, op, e);
+		break;
+	case OP_HURDLE_MOVED:
+		report_moved(&r, op, e);
+		break;
+	case OP_HURDLE_SERVER:
+		report_fact(&r, "%s", SHOWN_LONG(e->text));
+		report_why(&r, "the operation needs this server, and nothing was touched");
+		add_ways(&r, op, is_back);
+		break;
+	case OP_HURDLE_KV:
+	default:
 		return client_report_err(op->client, cli, e, "beginning the operation");
-	report_fact(&r, "somebody else is at work on %s: %s", op->pair->name, SHOWN_LONG(e->text));
-	report_why(&r, "two operations on one pair could make both servers writable");
-	report_do(&r, "talk to them; pointsman history shows how far it is");
+	}
 	return report_send(&r, cli, EXIT_REFUSED);
 }
 
@@ -87,7 +135,7 @@ carry_out(const struct cli *cli, struct op *op, const char *plan, bool is_back)
 		op_live_free(live);
 	} else {
 		op_live_free(live);
-		code = refuse(cli, op, &e);
+		code = op_flow_refuse(cli, op, is_back, &e);
 	}
 	op->observer = NULL;
 	free(who);

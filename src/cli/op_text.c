@@ -1,28 +1,23 @@
 /*
  * op_text.c: the story of an operation. Made from the journal alone, so that `history OP` tells years
  * later what the operator saw at its end.
- *
- * The bars share one linear scale, from the first step that began to the last that ended: what ran while
- * what else waited can be seen, and no step is drawn longer than it was. The shortest is one column. One
- * that took longer than twice all others is drawn as long as those, with a gap (~): else nobody would see them.
  */
 #include "cli/op_text.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/op_bars.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/wrap.h"
 #include "operate/op.h"
-
-#define NAME_COLUMNS 12 /* of a step; a longer one is cut */
-#define BAR_MIN 8
-#define NOTE_COLUMNS 22 /* beside a bar; a longer one goes below */
 
 /* --- words ------------------------------------------------------------------------------------------ */
 
@@ -187,170 +182,6 @@ add_made(struct str *out, const struct journal *j, enum step_state a, enum step_
 	return out->len > before;
 }
 
-/* --- bars ------------------------------------------------------------------------------------------- */
-
-struct scale {
-	double from_ms, to_ms;
-	double gap_at_ms, gap_ms; /* left out */
-	int name, bar;            /* columns */
-};
-
-static double
-end_of(const struct journal_step *s)
-{
-	return isfinite(s->took_ms) ? s->at_ms + s->took_ms : s->at_ms;
-}
-
-static double
-scaled(const struct scale *scale, double ms)
-{
-	if (ms <= scale->gap_at_ms)
-		return ms - scale->from_ms;
-	if (ms >= scale->gap_at_ms + scale->gap_ms)
-		return ms - scale->from_ms - scale->gap_ms;
-	return scale->gap_at_ms - scale->from_ms;
-}
-
-static void
-leave_out(struct scale *scale, const struct journal *j)
-{
-	for (size_t i = 0; i < j->step_count; i++) {
-		const struct journal_step *s = &j->steps[i];
-		double others = scale->to_ms - scale->from_ms - s->took_ms;
-
-		if (!isfinite(s->at_ms) || !isfinite(s->took_ms) || others <= 0 ||
-		    s->took_ms <= 2 * others)
-			continue;
-		scale->gap_at_ms = s->at_ms + others / 2;
-		scale->gap_ms = s->took_ms - others;
-	}
-}
-
-static void
-make_scale(struct scale *scale, const struct cli *cli, const struct journal *j)
-{
-	*scale = (struct scale){ .from_ms = INFINITY, .to_ms = -INFINITY, .gap_at_ms = INFINITY };
-	for (size_t i = 0; i < j->step_count; i++) {
-		const struct journal_step *s = &j->steps[i];
-		int len = op_text_columns(s->name);
-
-		if (len > scale->name)
-			scale->name = len < NAME_COLUMNS ? len : NAME_COLUMNS;
-		if (!isfinite(s->at_ms))
-			continue;
-		scale->from_ms = fmin(scale->from_ms, s->at_ms);
-		scale->to_ms = fmax(scale->to_ms, end_of(s));
-	}
-	leave_out(scale, j);
-	/* Mark, number, name and a blank before it; the time and the note behind it. */
-	scale->bar = cli->width - (5 + scale->name + 1) - 9 - NOTE_COLUMNS;
-	if (scale->bar < BAR_MIN)
-		scale->bar = BAR_MIN;
-}
-
-/* "   |==|   ", always so many columns. What never ended is open at its end. */
-static void
-add_bar(struct str *out, const struct scale *scale, const struct journal_step *s)
-{
-	double span = scaled(scale, scale->to_ms);
-	int first, last, gap;
-
-	if (!isfinite(s->at_ms)) {
-		str_addf(out, "%*s", scale->bar, "");
-		return;
-	}
-	if (!(span > 0))
-		span = 1;
-	first = (int)(scaled(scale, s->at_ms) / span * scale->bar);
-	last = (int)ceil(scaled(scale, end_of(s)) / span * scale->bar) - 1;
-	first = first < scale->bar ? first : scale->bar - 1;
-	last = last < first ? first : last < scale->bar ? last : scale->bar - 1;
-	gap =
-	    s->at_ms <= scale->gap_at_ms && end_of(s) > scale->gap_at_ms ? (first + last) / 2 : -1;
-	for (int i = 0; i < scale->bar; i++) {
-		if (i < first || i > last)
-			str_addc(out, ' ');
-		else if (i == last && !isfinite(s->took_ms))
-			str_addc(out, '>');
-		else if (i == gap && i != first && i != last)
-			str_addc(out, '~');
-		else
-			str_addc(out, i == first || i == last ? '|' : '=');
-	}
-}
-
-static enum mark
-mark_of(enum op_result result, const struct journal_step *s)
-{
-	if (s->state == STEP_FAILED)
-		return result == OP_DONE ? MARK_WARNING : MARK_CRITICAL;
-	return s->state == STEP_BEGUN && result != OP_RUNNING ? MARK_CRITICAL : MARK_NONE;
-}
-
-/* What a bar does not say, then what was seen. */
-static void
-add_note(struct str *out, const struct journal_step *s)
-{
-	static const char *const words[] = {
-		[STEP_WAITING] = "",
-		[STEP_BEGUN] = "begun",
-		[STEP_DONE] = "",
-		[STEP_SKIPPED] = "was so already",
-		[STEP_FAILED] = "failed",
-		[STEP_UNDONE] = "undone",
-	};
-
-	str_adds(out, words[s->state]);
-	if (out->len > 0 && s->note[0] != '\0')
-		str_adds(out, ": ");
-	str_adds(out, s->note);
-}
-
-static void
-add_row(struct str *out, const struct cli *cli, const struct op_story *story, size_t i,
-    const struct scale *scale)
-{
-	const struct journal_step *s = &story->journal->steps[i];
-	struct str note = STR_INIT, below = STR_INIT;
-	char took[OP_MS_SIZE];
-	int used = 5 + scale->name + 1 + scale->bar + 9;
-
-	add_note(&note, s);
-	out_add_mark(out, cli, mark_of(story->result, s));
-	str_addf(out, "%2zu ", i + 1);
-	op_text_add_cell(out, s->name, scale->name);
-	str_addc(out, ' ');
-	add_bar(out, scale, s);
-	str_addf(out, " %8s", op_text_ms(took, s->took_ms));
-	if (note.len > 0 && used + 2 + op_text_columns(str_text(&note)) <= cli->width) {
-		str_addf(out, "  %s", str_text(&note));
-	} else if (note.len > 0) {
-		wrap_add(&below, cli->width, "       ", "       ", str_text(&note));
-		below.data[below.len - 1] = '\0'; /* its newline */
-		str_addf(out, "\n%s", str_text(&below));
-	}
-	str_addc(out, '\n');
-	str_clear(&note);
-	str_clear(&below);
-}
-
-static void
-add_bars(struct str *out, const struct cli *cli, const struct op_story *story)
-{
-	const struct journal *j = story->journal;
-	struct str names = STR_INIT;
-	struct scale scale;
-
-	make_scale(&scale, cli, j);
-	for (size_t i = 0; i < j->step_count; i++) {
-		if (j->steps[i].state != STEP_WAITING)
-			add_row(out, cli, story, i, &scale);
-	}
-	if (add_names(&names, j, is_waiting))
-		out_add_line(out, cli, "  not begun: %s", str_text(&names));
-	str_clear(&names);
-}
-
 /* --- the story -------------------------------------------------------------------------------------- */
 
 static const char *const heads[] = {
@@ -419,6 +250,16 @@ add_place(struct str *out, const struct cli *cli, const struct journal *j)
 	str_clear(&s);
 }
 
+static void
+add_unbegun(struct str *out, const struct cli *cli, const struct journal *j)
+{
+	struct str names = STR_INIT;
+
+	if (add_names(&names, j, is_waiting))
+		out_add_line(out, cli, "  not begun: %s", str_text(&names));
+	str_clear(&names);
+}
+
 /* What people decided beside the plan. */
 static void
 add_decisions(struct str *out, const struct cli *cli, const struct journal *j)
@@ -434,13 +275,18 @@ add_decisions(struct str *out, const struct cli *cli, const struct journal *j)
 		out_add_line(out, cli, "  without waiting for %s", without);
 }
 
-static void
-add_labelled(struct str *out, const struct cli *cli, const char *label, const char *text)
+static void __attribute__((format(printf, 4, 5)))
+add_labelled(struct str *out, const struct cli *cli, const char *label, const char *fmt, ...)
 {
-	char first[16];
+	char first[16], *text;
+	va_list ap;
 
 	snprintf(first, sizeof(first), "  %-4s ", label);
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
 	wrap_add(out, cli->width, first, "       ", text);
+	free(text);
 }
 
 /* Of an undone one: what was taken back. */
@@ -458,13 +304,13 @@ add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 		str_reset(&s);
 		str_adds(&s, "nothing was changed");
 	}
-	add_labelled(out, cli, "now", str_text(&s));
+	add_labelled(out, cli, "now", "%s", str_text(&s));
 	if (j->pair[0] != '\0') {
 		str_reset(&s);
 		/* Who stopped it knows why. */
 		str_adds(&s, story->word == NULL ? "see to that, then again: " : "again: ");
 		op_text_add_command(&s, j);
-		add_labelled(out, cli, "do", str_text(&s));
+		add_labelled(out, cli, "do", "%s", str_text(&s));
 	}
 	str_clear(&s);
 }
@@ -483,7 +329,7 @@ add_held(struct str *out, const struct cli *cli, const struct journal *j)
 	if (fence != NULL && (fence->state == STEP_DONE || fence->state == STEP_SKIPPED))
 		str_addf(&s, "%s takes no writes, and does not follow %s; ", j->from, j->to);
 	str_addf(&s, "%s = %s, which was not touched", j->name, j->to);
-	add_labelled(out, cli, "now", str_text(&s));
+	add_labelled(out, cli, "now", "%s", str_text(&s));
 	str_reset(&s);
 	if (errant[0] != '\0' && strcmp(errant, "0") != 0)
 		str_addf(&s,
@@ -493,7 +339,7 @@ add_held(struct str *out, const struct cli *cli, const struct journal *j)
 	else
 		str_adds(&s, "see to that (man pointsman-runbook), then again: ");
 	op_text_add_command(&s, j);
-	add_labelled(out, cli, "do", str_text(&s));
+	add_labelled(out, cli, "do", "%s", str_text(&s));
 	str_clear(&s);
 }
 
@@ -522,26 +368,29 @@ add_state(struct str *out, const struct journal *j)
 	str_clear(&taken);
 }
 
-/* Of one that is halfway: what is so, and the ways from there. */
+/* Of one that is halfway: what is so, and the ways from there; none where a later one has gone on from it. */
 static void
-add_halfway(struct str *out, const struct cli *cli, const struct journal *j)
+add_halfway(struct str *out, const struct cli *cli, const struct journal *j, const char *later)
 {
-	bool is_past = op_text_is_past_return(j);
+	bool is_over = later != NULL && later[0] != '\0';
 	struct str s = STR_INIT;
 
 	add_state(&s, j);
-	add_labelled(out, cli, "now", str_text(&s));
-	if (!j->is_back) {
-		str_reset(&s);
-		str_addf(&s, "pointsman resume %s      goes on from there", j->id);
-		add_labelled(out, cli, "do", str_text(&s));
-	}
-	if (!is_past) {
-		str_reset(&s);
-		str_addf(&s, "pointsman rollback %s    takes it back", j->id);
-		add_labelled(out, cli, j->is_back ? "do" : "or", str_text(&s));
-	}
+	add_labelled(out, cli, is_over ? "then" : "now", "%s", str_text(&s));
 	str_clear(&s);
+	if (is_over) {
+		add_labelled(
+		    out, cli, "now", "overtaken by %s: nothing of it is left to do", later);
+		return;
+	}
+	if (!j->is_back)
+		add_labelled(out, cli, "do", "pointsman resume %s      goes on from there", j->id);
+	if (!op_text_is_past_return(j))
+		add_labelled(out, cli, j->is_back ? "do" : "or",
+		    "pointsman rollback %s    takes it back", j->id);
+	else if (strcmp(j->kind, "failover") == 0)
+		add_labelled(out, cli, "or", "pointsman failover %s --emergency    if %s is gone",
+		    j->pair, j->to);
 }
 
 static void
@@ -578,17 +427,18 @@ op_text_add_story(struct str *out, const struct cli *cli, const struct op_story 
 		add_place(out, cli, j);
 	add_decisions(out, cli, j);
 	add_figures(out, cli, s);
-	add_bars(out, cli, s);
+	op_bars_add(out, cli, j, s->result);
+	add_unbegun(out, cli, j);
 	if (j->error[0] != '\0')
-		add_labelled(out, cli, "why", j->error);
+		add_labelled(out, cli, "why", "%s", j->error);
 	else if (s->error != NULL && s->error[0] != '\0')
-		add_labelled(out, cli, "why", s->error);
+		add_labelled(out, cli, "why", "%s", s->error);
 	if (s->result == OP_UNDONE && strcmp(j->kind, "rejoin") == 0)
 		add_held(out, cli, j);
 	else if (s->result == OP_UNDONE)
 		add_undone(out, cli, s);
 	else if (s->result == OP_FAILED || s->result == OP_INTERRUPTED)
-		add_halfway(out, cli, j);
+		add_halfway(out, cli, j, s->later);
 	else if (s->result == OP_DONE)
 		add_next(out, cli, j, s->is_record);
 }

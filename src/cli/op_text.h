@@ -40,6 +40,7 @@ struct op_story {
 	    result;         /* as whoever shows it knows it: the journal cannot say "interrupted" */
 	const char *word;   /* it begins with: "STOPPED"; NULL: the one of the result */
 	const char *error;  /* why, where the journal does not say it; NULL or "": nothing more */
+	const char *later;  /* the operation that has overtaken it; NULL or "": none */
 	double expected_ms; /* how long writes were expected to be refused; NAN: not known */
 	bool is_record;     /* looked up: also when and where it ran, by which plan */
 };

@@ -268,6 +268,12 @@ set_texts(const struct journal *j, json_t *object)
 	}
 }
 
+bool
+journal_overtakes(const struct journal *later)
+{
+	return later->result != OP_UNDONE && strcmp(later->kind, "rehearse") != 0;
+}
+
 json_t *
 journal_to_json(const struct journal *j)
 {

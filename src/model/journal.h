@@ -86,6 +86,12 @@ void journal_note(struct journal *j, const char *fact, const char *text);
 /* "" when it was never noted. */
 const char *journal_fact(const struct journal *j, const char *fact);
 
+/*
+ * Whether nothing of earlier operations on its pair may be gone on with, or taken back: it was no rehearsal,
+ * and was not undone.
+ */
+bool journal_overtakes(const struct journal *later);
+
 #define JOURNAL_MAX 65536 /* bytes of a document; a longer one is none of ours */
 #define JOURNAL_STEPS_MAX 64
 

@@ -109,6 +109,13 @@ judge_all(struct history_entry *entries, size_t count, struct client *client, st
 	return rc;
 }
 
+bool
+history_is_halfway(const struct history_entry *entry)
+{
+	return entry->journal != NULL &&
+	       (entry->result == OP_FAILED || entry->result == OP_INTERRUPTED);
+}
+
 /*
  * A journal that says "running" may have been ended, lock and all, between both reads: then it is read
  * once more.
@@ -134,6 +141,8 @@ history_load_one(struct history_entry *out, struct client *client, const char *i
 		if ((rc = judge_all(out, 1, client, e)) != 0 || out->result != OP_INTERRUPTED)
 			break;
 	}
+	if (rc == 0 && history_is_halfway(out))
+		rc = op_find_later(client, out->journal, out->later, e);
 	kv_list_clear(&list);
 	free(key);
 	free(prefix);
@@ -174,6 +183,23 @@ read_ended(struct history *h, struct client *client, struct err *e)
 		h->entries[i] = now;
 	}
 	return 0;
+}
+
+/* All that are newer are there. */
+static void
+find_later(struct history *h, struct history_entry *entry)
+{
+	const struct journal *j = entry->journal;
+
+	for (size_t i = 0; history_is_halfway(entry) && i < h->count; i++) {
+		const struct journal *other = h->entries[i].journal;
+
+		if (other == NULL || strcmp(other->pair, j->pair) != 0 ||
+		    strcmp(other->id, j->id) <= 0 || !journal_overtakes(other))
+			continue;
+		memcpy(entry->later, other->id, OP_ID_SIZE);
+		return;
+	}
 }
 
 static int
@@ -251,7 +277,13 @@ history_load(struct history *h, struct client *client, struct err *e)
 {
 	memset(h, 0, sizeof(*h));
 	if (load_journals(h, client, e) != 0 || judge_all(h->entries, h->count, client, e) != 0 ||
-	    read_ended(h, client, e) != 0 || load_outside(h, client, e) != 0) {
+	    read_ended(h, client, e) != 0) {
+		history_clear(h);
+		return -1;
+	}
+	for (size_t i = 0; i < h->count; i++)
+		find_later(h, &h->entries[i]);
+	if (load_outside(h, client, e) != 0) {
 		history_clear(h);
 		return -1;
 	}
@@ -272,6 +304,8 @@ history_entry_to_json(const struct history_entry *entry)
 		    "unreadable", "refused_ms", "steps", "error", json_text(entry->why));
 	object = journal_to_json(entry->journal);
 	json_object_set_new(object, "result", json_string(op_result_name(entry->result)));
+	if (entry->later[0] != '\0')
+		json_object_set_new(object, "overtaken_by", json_string(entry->later));
 	if (entry->result != OP_OUTSIDE)
 		return object;
 	json_object_set_new(object, "id", json_null());

@@ -25,6 +25,8 @@ struct history_entry {
 	struct journal *journal; /* NULL: what stands there cannot be read */
 	char *why;               /* then: why not */
 	enum op_result result;   /* of now: also OP_INTERRUPTED, OP_OUTSIDE */
+	/* Of one that stopped halfway: what came after it, so that nobody goes on with it; "": nothing. */
+	char later[OP_ID_SIZE];
 	bool is_time_known;
 	uint64_t create_index,
 	    modify_index; /* of its key; of what was done outside: of the name's */
@@ -44,6 +46,9 @@ void history_clear(struct history *h);
 int history_load_one(
     struct history_entry *out, struct client *client, const char *id, struct err *e);
 void history_entry_clear(struct history_entry *entry);
+
+/* It failed or was interrupted, and is neither done nor undone. */
+bool history_is_halfway(const struct history_entry *entry);
 
 /* As in design, section 7; a new reference. */
 json_t *history_entry_to_json(const struct history_entry *entry);

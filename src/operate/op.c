@@ -27,6 +27,7 @@
 #include "operate/interrupt.h"
 #include "operate/op_impl.h"
 #include "operate/op_lock.h"
+#include "operate/op_steps.h"
 
 #define LOCK_PATIENCE_MS 35000 /* Consul ends a session after up to twice its TTL of 15 s */
 #define LOCK_AGAIN_MS 500
@@ -218,12 +219,31 @@ outlive_interrupts(struct op *op)
 	op->client->wait.is_canceled = NULL;
 }
 
+static int
+hurdle(struct op *op, enum op_hurdle what)
+{
+	op->hurdle = what;
+	return -1;
+}
+
+int
+op_no_server(struct op *op, const struct err *e)
+{
+	return hurdle(op, e->code == ERR_CONFLICT ? OP_HURDLE_OTHERS : OP_HURDLE_SERVER);
+}
+
+static int
+lock_refused(struct op *op, const struct err *e)
+{
+	return hurdle(op, e->code == ERR_CONFLICT ? OP_HURDLE_OTHERS : OP_HURDLE_KV);
+}
+
 int
 op_begin(struct op *op, const char *plan, const char *by, struct err *e)
 {
 	op_id_make(op->journal->id, clock_wall_ms()); /* the lock names it */
 	if (take_lock(op, by, NULL, e) != 0)
-		return -1;
+		return lock_refused(op, e);
 	outlive_interrupts(op);
 	op->began_us = clock_mono_us();
 	journal_set(&op->journal->plan, plan);
@@ -264,6 +284,27 @@ wait_for_lock(struct op *op, const char *by, struct err *e)
 	return rc;
 }
 
+/*
+ * What was planned then may be wrong by now: the failover that got stuck at its last step, and was followed by
+ * an emergency the other way, would make the wrong one writable.
+ */
+int
+op_check_later(struct op *op, struct err *e)
+{
+	char later[OP_ID_SIZE];
+	int rc;
+
+	if (op_find_later(op->client, op->journal, later, e) != 0)
+		return -1;
+	if (later[0] != '\0') {
+		err_set(e, ERR_CONFLICT, "operation %s came after it", later);
+		return hurdle(op, OP_HURDLE_LATER);
+	}
+	if (!op_is_past_return(op) || (rc = op_flip_stands(op, e)) > 0)
+		return 0;
+	return rc == 0 ? hurdle(op, OP_HURDLE_MOVED) : -1;
+}
+
 int
 op_take_over(struct op *op, const char *by, struct err *e)
 {
@@ -272,7 +313,7 @@ op_take_over(struct op *op, const char *by, struct err *e)
 	uint64_t index;
 
 	if (wait_for_lock(op, by, e) != 0)
-		return -1;
+		return lock_refused(op, e);
 	outlive_interrupts(op);
 	/* Times stay those since it began, by the wall clock: all that two processes have in common. */
 	gone_ms = clock_wall_ms() - op->journal->at_wall_ms;
@@ -281,9 +322,13 @@ op_take_over(struct op *op, const char *by, struct err *e)
 	if ((again = op_journal_read(op->client, op->journal->id, &index, e)) == NULL)
 		return -1;
 	journal_free(again);
-	if (index != op->journal_index)
-		return err_set(
+	if (index != op->journal_index) {
+		err_set(
 		    e, ERR_CONFLICT, "operation %s went on meanwhile: look again", op->journal->id);
+		return hurdle(op, OP_HURDLE_OTHERS);
+	}
+	if (op_check_later(op, e) != 0)
+		return -1;
 	return op->table->open(op, e);
 }
 

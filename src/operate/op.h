@@ -97,6 +97,15 @@ struct op_observer {
 	void *arg;
 };
 
+/* What kept it from beginning, or from being taken over. */
+enum op_hurdle {
+	OP_HURDLE_KV,     /* Consul could not be asked, or did not let us */
+	OP_HURDLE_OTHERS, /* somebody else is at work on this pair */
+	OP_HURDLE_LATER,  /* one that came after it has overtaken it */
+	OP_HURDLE_MOVED,  /* behind its point of no return: the name leads elsewhere by now */
+	OP_HURDLE_SERVER, /* one of them could not be reached, or does not let us */
+};
+
 /* What a step may look at. Only the runner writes here; steps have state, and journal_note(). */
 struct op {
 	struct client *client;
@@ -115,7 +124,8 @@ struct op {
 	uint64_t name_index;                       /* of names/<name> as it was; 0: to be read */
 	uint64_t flip_index;                       /* of names/<name> as flipped; 0: not yet */
 	int64_t step_end_ms;                       /* monotonic: the limit of the step at work */
-	char *attempted;     /* the last journal that was sent, to know it again */
+	char *attempted; /* the last journal that was sent, to know it again */
+	enum op_hurdle hurdle;
 	bool is_taken_over;  /* its journal has an entry of somebody else: hands off */
 	struct fleet *fleet; /* the agents, as they were looked at last */
 	void *state;         /* of table->open */
@@ -139,6 +149,12 @@ struct op *op_new(struct client *client, const struct op_table *table,
 struct op *op_open(struct client *client, const char *id, struct err *e);
 /* After further facts: the steps that apply now. Before op_begin() only. */
 void op_rechoose(struct op *op);
+/*
+ * The id of the operation that has overtaken j (journal_overtakes()), the last one; "": none. 0, or -1: the
+ * KV cannot be read.
+ */
+int op_find_later(
+    struct client *client, const struct journal *j, char out[OP_ID_SIZE], struct err *e);
 /* The newest operation of that pair and kind that was carried out; NULL: none, or it cannot be read. */
 struct journal *op_last(struct client *client, const char *pair, const char *kind);
 /* Fills expect_ms with what the steps took the last times; keeps the table's where nobody knows. */
@@ -146,11 +162,16 @@ void op_expect(struct op *op);
 void op_free(struct op *op); /* gives the lock back; NULL is allowed */
 
 /*
- * Takes the lock, connects to the servers and writes the journal for the first time. ERR_CONFLICT:
- * somebody else is at work on this pair, and e says who, since when, doing what.
+ * Takes the lock, connects to the servers and writes the journal for the first time. -1: op->hurdle says
+ * what was in the way; e, of others, who, since when, doing what.
  */
 int op_begin(struct op *op, const char *plan, const char *by, struct err *e);
-/* The same for one that was interrupted. Waits for the lock of the dead as long as it lives. */
+/*
+ * Of one that was interrupted: whether it may still be taken up, or what came after it has settled it. 0, or
+ * -1 with op->hurdle.
+ */
+int op_check_later(struct op *op, struct err *e);
+/* As op_begin(). Waits for the lock of the dead as long as it lives; with it, op_check_later() once more. */
 int op_take_over(struct op *op, const char *by, struct err *e);
 
 /* --- running it ---------------------------------------------------------------------------------- */

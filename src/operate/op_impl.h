@@ -12,6 +12,8 @@ bool op_flag(const struct op *op, size_t step, unsigned flag);
 void op_tell(const struct op *op, size_t step, enum op_moment m);
 void op_say(const struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 double op_now_ms(const struct op *op); /* since it began */
+/* For table->open: -1, as a server is in the way; ERR_CONFLICT: another pointsman is at work there. */
+int op_no_server(struct op *op, const struct err *e);
 
 /* --- op_runner.c --------------------------------------------------------------------------------- */
 

@@ -124,6 +124,35 @@ op_flip(struct op *op, struct err *e)
 	return -1;
 }
 
+static bool
+has_flipped(const struct op *op)
+{
+	for (size_t i = 0; i < op->step_count; i++) {
+		if (op_flag(op, i, STEP_FLIPS))
+			return op->journal->steps[i].state == STEP_DONE;
+	}
+	return false;
+}
+
+int
+op_flip_stands(struct op *op, struct err *e)
+{
+	uint64_t index;
+	char *value;
+	int rc;
+
+	if (!has_flipped(op))
+		return 1;
+	op->step_end_ms = clock_mono_ms() + op->client->wait.limit_ms;
+	if (read_name(op, &value, &index, e) != 0)
+		return -1;
+	rc = strcmp(value, op->journal->to) == 0;
+	if (!rc)
+		changed_by_others(op, value, e);
+	free(value);
+	return rc;
+}
+
 int
 op_flip_verify(struct op *op, struct err *e)
 {

@@ -11,6 +11,8 @@ int op_flip(struct op *op, struct err *e);
 int op_flip_verify(struct op *op, struct err *e);
 int op_flip_undo(struct op *op, struct err *e);
 int op_flip_undone(struct op *op, struct err *e);
+/* Reads only: 1 the name is as the flip left it, or is still to be flipped; 0 it leads elsewhere, -1. */
+int op_flip_stands(struct op *op, struct err *e);
 
 /* --- the agents serve it ---------------------------------------------------------------------------- */
 

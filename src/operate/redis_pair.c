@@ -77,10 +77,14 @@ open_pair(struct op *op, bool needs_from, struct err *e)
 	p->wanted = -1;
 	if ((p->from = redis_server_new(op->client, op->pair, op->journal->from, e)) == NULL ||
 	    (p->to = redis_server_new(op->client, op->pair, op->journal->to, e)) == NULL)
-		return -1;
+		return e->code == ERR_NOT_FOUND ? op_no_server(op, e) : -1;
 	if (redis_server_connect(p->from, REDIS_CONNECT_MS, e) != 0 && needs_from)
-		return -1;
-	return redis_server_connect(p->to, REDIS_CONNECT_MS, e);
+		return op_no_server(op, e);
+	/* To take an operation back, the standby is not needed; and forward its steps say that it is. */
+	if (redis_server_connect(p->to, REDIS_CONNECT_MS, e) != 0 &&
+	    (!op->is_resumed || op_is_past_return(op)))
+		return op_no_server(op, e);
+	return 0;
 }
 
 int

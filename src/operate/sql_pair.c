@@ -77,15 +77,15 @@ open_pair(struct op *op, bool needs_from, struct err *e)
 	op->state = p;
 	if ((p->from = sql_server_new(op->client, op->pair, op->journal->from, e)) == NULL ||
 	    (p->to = sql_server_new(op->client, op->pair, op->journal->to, e)) == NULL)
-		return -1;
+		return e->code == ERR_NOT_FOUND ? op_no_server(op, e) : -1;
 	if (connect_and_lock(p->from, op->is_resumed,
 		needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
 	    (needs_from || e->code == ERR_CONFLICT))
-		return -1;
+		return op_no_server(op, e);
 	/* To take an operation back, the standby is not needed; and forward its steps say that it is. */
 	if (connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e) != 0 &&
 	    (!op->is_resumed || op_is_past_return(op) || e->code == ERR_CONFLICT))
-		return -1;
+		return op_no_server(op, e);
 	return 0;
 }
 

@@ -216,6 +216,17 @@ def test_killed_where_the_fence_does_not_end_by_itself(procs, consul):
         desk.check_settled()
 
 
+def test_taken_back_without_the_standby(desk):
+    """It is not needed for that: writers do not wait until somebody has mended it."""
+    command = stopped_at(desk, "names/sessions")
+    command.kill()
+    assert desk.servers["r4"].info("replication")["role"] == "slave"
+    desk.servers["r5"].kill()
+    done = desk.run("rollback", desk.last()["id"], "--yes", limit=60)
+    assert done.code == 0 and desk.last()["result"] == "undone", done
+    assert desk.servers["r4"].call("SET", "k", "v") == "OK" and desk.active() == "r4"
+
+
 # --- the active one is dead, and comes back --------------------------------------------------------------
 
 

@@ -736,7 +736,8 @@ it_needs_somebody(void **state)
 	    "  why  lift: db4:3306: connection refused\n"
 	    "  now  db3 read-only, names/maindb = db4 (CAS); perhaps also: db4 writable; past\n"
 	    "       the point of no return\n"
-	    "  do   pointsman resume 01M80634GV      goes on from there\n");
+	    "  do   pointsman resume 01M80634GV      goes on from there\n"
+	    "  or   pointsman failover maindb --emergency    if db4 is gone\n");
 	put(m, 3, STEP_BEGUN, 27, NAN, "");
 	put(m, 4, STEP_WAITING, NAN, NAN, "");
 	check_end(m, OP_END_NEEDS_YOU, &e, EXIT_NEEDS_YOU,
