@@ -80,7 +80,7 @@ mark_of(const struct history_entry *entry)
 	if (entry->journal == NULL)
 		return MARK_WARNING;
 	if (history_is_halfway(entry))
-		return entry->later[0] != '\0' ? MARK_NONE : MARK_CRITICAL;
+		return entry->later.is_done ? MARK_NONE : MARK_CRITICAL;
 	return entry->result == OP_OUTSIDE ? MARK_WARNING : MARK_NONE;
 }
 
@@ -180,7 +180,7 @@ print_next(const struct cli *cli, const struct history_entry *entry)
 	const struct journal *j = entry->journal;
 	const char *how = entry->result == OP_FAILED ? "failed halfway" : "was interrupted";
 
-	if (!history_is_halfway(entry) || entry->later[0] != '\0')
+	if (!history_is_halfway(entry) || entry->later.id[0] != '\0')
 		return;
 	out_marked(cli, MARK_CRITICAL, "%s %s", j->id, how);
 	if (!j->is_back)
@@ -255,7 +255,7 @@ print_one(const struct cli *cli, const struct history_entry *entry)
 		.error = entry->result == OP_INTERRUPTED
 			     ? "whoever ran it is gone: nobody holds its lock any more"
 			     : "",
-		.later = entry->later,
+		.later = &entry->later,
 		.expected_ms = NAN,
 		.is_record = true,
 	};

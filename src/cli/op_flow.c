@@ -63,10 +63,16 @@ report_others(struct report *r, const struct op *op, const struct err *e)
 static void
 report_later(struct report *r, const struct op *op, const struct err *e)
 {
-	report_fact(r, "operation %s is over: %s", op->journal->id, e->text);
+	if (op->later.is_done)
+		report_fact(r, "operation %s is over: %s", op->journal->id, e->text);
+	else
+		report_fact(
+		    r, "operation %s has to wait: %s, and has not ended", op->journal->id, e->text);
 	report_why(r, "%s may be led elsewhere since, and other servers writable", op->pair->name);
-	report_do(r, "what is so now: pointsman doctor %s", op->pair->name);
-	report_do(r, "what was done: pointsman history");
+	if (op->later.is_done)
+		report_do(r, "what is so now: pointsman doctor %s", op->pair->name);
+	else
+		report_do(r, "first that one: pointsman history %s", op->later.id);
 }
 
 static void

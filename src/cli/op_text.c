@@ -370,17 +370,20 @@ add_state(struct str *out, const struct journal *j)
 
 /* Of one that is halfway: what is so, and the ways from there; none where a later one has gone on from it. */
 static void
-add_halfway(struct str *out, const struct cli *cli, const struct journal *j, const char *later)
+add_halfway(struct str *out, const struct cli *cli, const struct journal *j,
+    const struct journal_later *later)
 {
-	bool is_over = later != NULL && later[0] != '\0';
+	bool is_later = later != NULL && later->id[0] != '\0';
 	struct str s = STR_INIT;
 
 	add_state(&s, j);
-	add_labelled(out, cli, is_over ? "then" : "now", "%s", str_text(&s));
+	add_labelled(out, cli, is_later ? "then" : "now", "%s", str_text(&s));
 	str_clear(&s);
-	if (is_over) {
-		add_labelled(
-		    out, cli, "now", "overtaken by %s: nothing of it is left to do", later);
+	if (is_later) {
+		add_labelled(out, cli, "now",
+		    later->is_done ? "overtaken by %s: nothing of it is left to do"
+				   : "first %s, which came after it: pointsman history has it",
+		    later->id);
 		return;
 	}
 	if (!j->is_back)

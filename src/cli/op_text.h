@@ -37,10 +37,10 @@ bool op_text_is_past_return(const struct journal *j);
 struct op_story {
 	const struct journal *journal;
 	enum op_result
-	    result;         /* as whoever shows it knows it: the journal cannot say "interrupted" */
-	const char *word;   /* it begins with: "STOPPED"; NULL: the one of the result */
-	const char *error;  /* why, where the journal does not say it; NULL or "": nothing more */
-	const char *later;  /* the operation that has overtaken it; NULL or "": none */
+	    result;        /* as whoever shows it knows it: the journal cannot say "interrupted" */
+	const char *word;  /* it begins with: "STOPPED"; NULL: the one of the result */
+	const char *error; /* why, where the journal does not say it; NULL or "": nothing more */
+	const struct journal_later *later; /* what came after it; NULL: it is not known */
 	double expected_ms; /* how long writes were expected to be refused; NAN: not known */
 	bool is_record;     /* looked up: also when and where it ran, by which plan */
 };

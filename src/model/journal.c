@@ -268,10 +268,19 @@ set_texts(const struct journal *j, json_t *object)
 	}
 }
 
-bool
-journal_overtakes(const struct journal *later)
+void
+journal_see_later(struct journal_later *out, const struct journal *j, const struct journal *other)
 {
-	return later->result != OP_UNDONE && strcmp(later->kind, "rehearse") != 0;
+	bool is_done = other->result == OP_DONE;
+
+	/* What was undone, or only rehearsed, left everything as it was. */
+	if (strcmp(other->pair, j->pair) != 0 || strcmp(other->id, j->id) <= 0 ||
+	    other->result == OP_UNDONE || strcmp(other->kind, "rehearse") == 0)
+		return;
+	if (is_done < out->is_done || (is_done == out->is_done && strcmp(other->id, out->id) <= 0))
+		return;
+	memcpy(out->id, other->id, sizeof(out->id));
+	out->is_done = is_done;
 }
 
 json_t *

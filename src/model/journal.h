@@ -87,10 +87,17 @@ void journal_note(struct journal *j, const char *fact, const char *text);
 const char *journal_fact(const struct journal *j, const char *fact);
 
 /*
- * Whether nothing of earlier operations on its pair may be gone on with, or taken back: it was no rehearsal,
- * and was not undone.
+ * An operation that came after another one on its pair, and keeps that from being gone on with, or taken back.
+ * One that is done has settled it; one that is halfway itself has to be ended first.
  */
-bool journal_overtakes(const struct journal *later);
+struct journal_later {
+	char id[OP_ID_SIZE]; /* "": there is none */
+	bool is_done;
+};
+
+/* Whether other is one for j; of several one that is done is kept, else the newest. out starts all zero. */
+void journal_see_later(
+    struct journal_later *out, const struct journal *j, const struct journal *other);
 
 #define JOURNAL_MAX 65536 /* bytes of a document; a longer one is none of ours */
 #define JOURNAL_STEPS_MAX 64

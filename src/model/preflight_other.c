@@ -40,7 +40,10 @@ preflight_rule_redis_writer(const struct preflight_facts *f, struct preflight *o
 		preflight_say(out, PREFLIGHT_REFUSED, "neither %s nor %s is a master", active->node,
 		    standby->node);
 		preflight_why(out, "all writes fail now");
-		preflight_do(out, "on %s: REPLICAOF NO ONE", active->node);
+		if (f->unfinished[0] != '\0')
+			preflight_do(out, "end operation %s, see \"operation\"", f->unfinished);
+		else
+			preflight_do(out, "on %s: REPLICAOF NO ONE", active->node);
 	} else if (!a) {
 		preflight_say(out, PREFLIGHT_REFUSED, "%s is the master, but %s = %s",
 		    standby->node, f->name, f->value);

@@ -53,7 +53,11 @@ preflight_rule_writer(const struct preflight_facts *f, struct preflight *out)
 		preflight_say(out, PREFLIGHT_REFUSED, "neither %s nor %s is writable", active->node,
 		    standby->node);
 		preflight_why(out, "all writes fail now");
-		preflight_do(out, "on %s: SET GLOBAL read_only = 0", active->node);
+		/* By hand, its resume would find two that take writes. */
+		if (f->unfinished[0] != '\0')
+			preflight_do(out, "end operation %s, see \"operation\"", f->unfinished);
+		else
+			preflight_do(out, "on %s: SET GLOBAL read_only = 0", active->node);
 	} else if (!active->sql->view->is_writable) {
 		preflight_say(out, PREFLIGHT_REFUSED, "%s is writable, but %s = %s", standby->node,
 		    f->name, f->value);

@@ -54,7 +54,8 @@ gather_past(const struct gather *g, struct preflight_facts *f, struct err *e)
 			/* What came after it and went well has settled it. */
 			if (!has_ended || j->result == OP_DONE)
 				add(f, j);
-			has_ended = has_ended || journal_overtakes(j);
+			has_ended =
+			    has_ended || (j->result == OP_DONE && strcmp(j->kind, "rehearse") != 0);
 		}
 		journal_free(j);
 	}

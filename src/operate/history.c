@@ -142,7 +142,7 @@ history_load_one(struct history_entry *out, struct client *client, const char *i
 			break;
 	}
 	if (rc == 0 && history_is_halfway(out))
-		rc = op_find_later(client, out->journal, out->later, e);
+		rc = op_find_later(client, out->journal, &out->later, e);
 	kv_list_clear(&list);
 	free(key);
 	free(prefix);
@@ -187,18 +187,11 @@ read_ended(struct history *h, struct client *client, struct err *e)
 
 /* All that are newer are there. */
 static void
-find_later(struct history *h, struct history_entry *entry)
+find_later(const struct history *h, struct history_entry *entry)
 {
-	const struct journal *j = entry->journal;
-
 	for (size_t i = 0; history_is_halfway(entry) && i < h->count; i++) {
-		const struct journal *other = h->entries[i].journal;
-
-		if (other == NULL || strcmp(other->pair, j->pair) != 0 ||
-		    strcmp(other->id, j->id) <= 0 || !journal_overtakes(other))
-			continue;
-		memcpy(entry->later, other->id, OP_ID_SIZE);
-		return;
+		if (h->entries[i].journal != NULL)
+			journal_see_later(&entry->later, entry->journal, h->entries[i].journal);
 	}
 }
 
@@ -304,8 +297,9 @@ history_entry_to_json(const struct history_entry *entry)
 		    "unreadable", "refused_ms", "steps", "error", json_text(entry->why));
 	object = journal_to_json(entry->journal);
 	json_object_set_new(object, "result", json_string(op_result_name(entry->result)));
-	if (entry->later[0] != '\0')
-		json_object_set_new(object, "overtaken_by", json_string(entry->later));
+	if (entry->later.id[0] != '\0')
+		json_object_set_new(object, entry->later.is_done ? "overtaken_by" : "waits_for",
+		    json_string(entry->later.id));
 	if (entry->result != OP_OUTSIDE)
 		return object;
 	json_object_set_new(object, "id", json_null());

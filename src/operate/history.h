@@ -25,8 +25,8 @@ struct history_entry {
 	struct journal *journal; /* NULL: what stands there cannot be read */
 	char *why;               /* then: why not */
 	enum op_result result;   /* of now: also OP_INTERRUPTED, OP_OUTSIDE */
-	/* Of one that stopped halfway: what came after it, so that nobody goes on with it; "": nothing. */
-	char later[OP_ID_SIZE];
+	/* Of one that stopped halfway: what came after it. */
+	struct journal_later later;
 	bool is_time_known;
 	uint64_t create_index,
 	    modify_index; /* of its key; of what was done outside: of the name's */

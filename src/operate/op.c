@@ -142,6 +142,12 @@ op_open(struct client *client, const char *id, struct err *e)
 		return NULL;
 	pair = pair_find(client->config, j->pair);
 	table = op_table_find(j->kind, j->pair_kind);
+	if (strcmp(j->kind, "set") == 0) {
+		err_set(e, ERR_CONFIG,
+		    "operation %s is a flip by set, done at once: nothing of it is left to do", id);
+		journal_free(j);
+		return NULL;
+	}
 	if (pair == NULL || table == NULL) {
 		err_set(e, ERR_CONFIG, "operation %s is a %s of %s, which %s", id, j->kind, j->pair,
 		    pair == NULL ? "is in no pair block here" : "this pointsman cannot carry on");
@@ -291,13 +297,12 @@ wait_for_lock(struct op *op, const char *by, struct err *e)
 int
 op_check_later(struct op *op, struct err *e)
 {
-	char later[OP_ID_SIZE];
 	int rc;
 
-	if (op_find_later(op->client, op->journal, later, e) != 0)
+	if (op_find_later(op->client, op->journal, &op->later, e) != 0)
 		return -1;
-	if (later[0] != '\0') {
-		err_set(e, ERR_CONFLICT, "operation %s came after it", later);
+	if (op->later.id[0] != '\0') {
+		err_set(e, ERR_CONFLICT, "operation %s came after it", op->later.id);
 		return hurdle(op, OP_HURDLE_LATER);
 	}
 	if (!op_is_past_return(op) || (rc = op_flip_stands(op, e)) > 0)

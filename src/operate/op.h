@@ -101,7 +101,7 @@ struct op_observer {
 enum op_hurdle {
 	OP_HURDLE_KV,     /* Consul could not be asked, or did not let us */
 	OP_HURDLE_OTHERS, /* somebody else is at work on this pair */
-	OP_HURDLE_LATER,  /* one that came after it has overtaken it */
+	OP_HURDLE_LATER,  /* another one came after it: op->later */
 	OP_HURDLE_MOVED,  /* behind its point of no return: the name leads elsewhere by now */
 	OP_HURDLE_SERVER, /* one of them could not be reached, or does not let us */
 };
@@ -126,9 +126,10 @@ struct op {
 	int64_t step_end_ms;                       /* monotonic: the limit of the step at work */
 	char *attempted; /* the last journal that was sent, to know it again */
 	enum op_hurdle hurdle;
-	bool is_taken_over;  /* its journal has an entry of somebody else: hands off */
-	struct fleet *fleet; /* the agents, as they were looked at last */
-	void *state;         /* of table->open */
+	struct journal_later later; /* of OP_HURDLE_LATER */
+	bool is_taken_over;         /* its journal has an entry of somebody else: hands off */
+	struct fleet *fleet;        /* the agents, as they were looked at last */
+	void *state;                /* of table->open */
 	/* Set by who made the plan: whether it may still be carried out, asked once behind an approval, before
 	 * anything is touched: 0, or -1 with what is in the way. NULL: nobody looks. */
 	int (*look_again)(void *arg, struct err *e);
@@ -149,12 +150,9 @@ struct op *op_new(struct client *client, const struct op_table *table,
 struct op *op_open(struct client *client, const char *id, struct err *e);
 /* After further facts: the steps that apply now. Before op_begin() only. */
 void op_rechoose(struct op *op);
-/*
- * The id of the operation that has overtaken j (journal_overtakes()), the last one; "": none. 0, or -1: the
- * KV cannot be read.
- */
+/* What came after j (journal_see_later()): 0, or -1: the KV cannot be read. */
 int op_find_later(
-    struct client *client, const struct journal *j, char out[OP_ID_SIZE], struct err *e);
+    struct client *client, const struct journal *j, struct journal_later *out, struct err *e);
 /* The newest operation of that pair and kind that was carried out; NULL: none, or it cannot be read. */
 struct journal *op_last(struct client *client, const char *pair, const char *kind);
 /* Fills expect_ms with what the steps took the last times; keeps the table's where nobody knows. */

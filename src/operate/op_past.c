@@ -74,20 +74,20 @@ op_last(struct client *client, const char *pair, const char *kind)
 }
 
 int
-op_find_later(struct client *client, const struct journal *j, char out[OP_ID_SIZE], struct err *e)
+op_find_later(
+    struct client *client, const struct journal *j, struct journal_later *out, struct err *e)
 {
 	char *prefix = config_key(client->config, OP_KEY_PREFIX);
 	struct kv_list list = { 0 };
 	int rc = kv_wait_list(&client->wait, prefix, &list, NULL, e);
 
-	out[0] = '\0';
-	for (size_t n = list.count; rc == 0 && n-- > 0 && out[0] == '\0';) {
-		const struct kv_entry *entry = &list.entries[n];
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; rc == 0 && i < list.count; i++) {
+		const struct kv_entry *entry = &list.entries[i];
 		struct journal *other = journal_parse(entry->value, entry->value_len, NULL);
 
-		if (other != NULL && strcmp(other->pair, j->pair) == 0 &&
-		    strcmp(other->id, j->id) > 0 && journal_overtakes(other))
-			memcpy(out, other->id, OP_ID_SIZE);
+		if (other != NULL)
+			journal_see_later(out, j, other);
 		journal_free(other);
 	}
 	kv_list_clear(&list);

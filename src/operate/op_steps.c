@@ -275,6 +275,16 @@ op_agents_verify(struct op *op, struct err *e)
 	return served == wanted;
 }
 
+/* --- of a rejoin ---------------------------------------------------------------------------------- */
+
+int
+op_nobody_active(const struct op *op, struct err *e)
+{
+	return err_set(e, ERR_CONFLICT,
+	    "%s, where %s leads, takes no writes; what is halfway there: pointsman doctor %s",
+	    op->journal->to, op->journal->name, op->journal->pair);
+}
+
 /* --- hooks ---------------------------------------------------------------------------------------- */
 
 static int

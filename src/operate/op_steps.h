@@ -18,6 +18,11 @@ int op_flip_stands(struct op *op, struct err *e);
 
 int op_agents_verify(struct op *op, struct err *e);
 
+/* --- of a rejoin: there is an active one to follow --------------------------------------------------- */
+
+/* As a verify that says no: {to}, where the name leads, takes no writes. */
+int op_nobody_active(const struct op *op, struct err *e);
+
 /* --- hooks: of the pair and of hook blocks ---------------------------------------------------------- */
 
 bool op_has_begin_hooks(const struct op *op);
@@ -41,6 +46,11 @@ void op_failed_hooks(struct op *op);
 	{ .name = "agents", .title = "agents serve generation {generation}", \
 	    .why = "clients find {to} only where their agent says so", \
 	    .expect_ms = 60, .limit_ms = 10000, .flags = STEP_MAY_FAIL, .verify = op_agents_verify }
+/* Before the hooks: what it refuses has not begun. */
+#define OP_STEP_ACTIVE(verify_fn) \
+	{ .name = "active", .title = "{to} takes writes", \
+	    .why = "else nobody would, once {from} is fenced; whatever is halfway comes first", \
+	    .expect_ms = 1, .limit_ms = 5000, .verify = verify_fn }
 #define OP_STEP_DONE_HOOKS \
 	{ .name = "post-hook", .title = "hooks: it is done", .why = "alerts are back, people told", \
 	    .expect_ms = 100, .limit_ms = 660000, .flags = STEP_MAY_FAIL, \

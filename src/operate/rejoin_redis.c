@@ -284,8 +284,17 @@ history_verify(struct op *op, struct err *e)
 	return say_held(op, history, bytes, &from, e);
 }
 
+static int
+active_verify(struct op *op, struct err *e)
+{
+	int rc = redis_promote_check(op, e);
+
+	return rc == 0 ? op_nobody_active(op, e) : rc;
+}
+
 /* clang-format off */
 static const struct step rejoin[] = {
+	OP_STEP_ACTIVE(active_verify),
 	OP_STEP_BEGIN_HOOKS,
 	{ .name = "fence", .title = "{from} takes no writes",
 	    .why = "two masters are two truths",

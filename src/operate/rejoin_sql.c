@@ -27,6 +27,14 @@
 #define COMPARED \
 	"compared" /* MariaDB's position of the one that comes back, known to the active one */
 
+static int
+active_verify(struct op *op, struct err *e)
+{
+	int rc = sql_lift_check(op, e);
+
+	return rc == 0 ? op_nobody_active(op, e) : rc;
+}
+
 /* --- alone, and quiet ----------------------------------------------------------------------------- */
 
 static int
@@ -269,6 +277,7 @@ waits(struct op *op, struct err *e)
 
 /* clang-format off */
 static const struct step steps[] = {
+	OP_STEP_ACTIVE(active_verify),
 	OP_STEP_BEGIN_HOOKS,
 	{ .name = "fence", .title = "{from} read-only",
 	    .why = "two that take writes are two truths; it stays so whatever comes",

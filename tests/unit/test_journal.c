@@ -341,6 +341,55 @@ steps_have_a_maximum(void **state)
 	journal_free(j);
 }
 
+static struct journal *
+make_op(const char *id, const char *kind, const char *pair, enum op_result result)
+{
+	struct journal *j = journal_new();
+
+	snprintf(j->id, sizeof(j->id), "%s", id);
+	journal_set(&j->kind, kind);
+	journal_set(&j->pair, pair);
+	j->result = result;
+	return j;
+}
+
+static void
+test_what_came_later(void **state)
+{
+	static const struct {
+		const char *id, *kind, *pair;
+		enum op_result result;
+		const char *kept;
+		bool is_done;
+	} others[] = {
+		{ "01M8000004", "emergency", "maindb", OP_DONE, "", false },  /* earlier */
+		{ "01M8000005", "failover", "maindb", OP_FAILED, "", false }, /* itself */
+		{ "01M8000007", "emergency", "otherdb", OP_DONE, "", false },
+		{ "01M8000007", "emergency", "maindb", OP_UNDONE, "", false },
+		{ "01M8000007", "rehearse", "maindb", OP_DONE, "", false },
+		{ "01M8000007", "rejoin", "maindb", OP_RUNNING, "01M8000007", false },
+		{ "01M8000006", "rejoin", "maindb", OP_RUNNING, "01M8000007", false },
+		{ "01M8000008", "failover", "maindb", OP_FAILED, "01M8000008", false },
+		{ "01M8000006", "emergency", "maindb", OP_DONE, "01M8000006", true },
+		{ "01M8000009", "failover", "maindb", OP_FAILED, "01M8000006", true },
+		{ "01M800000A", "rejoin", "maindb", OP_DONE, "01M800000A", true },
+	};
+	struct journal *j = make_op("01M8000005", "failover", "maindb", OP_FAILED);
+	struct journal_later later = { .id = "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct journal *other =
+		    make_op(others[i].id, others[i].kind, others[i].pair, others[i].result);
+
+		journal_see_later(&later, j, other);
+		assert_string_equal(others[i].kept, later.id);
+		assert_int_equal(others[i].is_done, later.is_done);
+		journal_free(other);
+	}
+	journal_free(j);
+}
+
 int
 main(void)
 {
@@ -354,6 +403,7 @@ main(void)
 		cmocka_unit_test(what_is_more_is_passed_over),
 		cmocka_unit_test(what_is_no_document_is_refused),
 		cmocka_unit_test(steps_have_a_maximum),
+		cmocka_unit_test(test_what_came_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

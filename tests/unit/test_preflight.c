@@ -612,6 +612,35 @@ test_each_is_found(void **state)
 	}
 }
 
+/* Nobody is told to make one writable by hand while an operation will do it, and find two then. */
+static void
+test_no_writer_halfway(void **state)
+{
+	static const struct {
+		const char *kind;
+		void (*breaks)(struct preflight_facts *f);
+	} pairs[] = { { "mariadb", no_writer }, { "redis", redis_none } };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * MEM_COUNT(pairs); i++) {
+		bool is_halfway = i % 2 == 1;
+		struct preflight_facts f;
+		struct preflight p = { .list = NULL };
+		const struct preflight_finding *one;
+
+		make(&f, pairs[i / 2].kind);
+		pairs[i / 2].breaks(&f);
+		if (is_halfway)
+			interrupted(&f);
+		preflight_judge(&f, &p);
+		one = find(&p, "writer", PREFLIGHT_REFUSED, "neither");
+		assert_non_null(one);
+		assert_true(is_halfway == (strstr(one->todo, "end operation 01JD2K4V9Q") != NULL));
+		preflight_clear(&p);
+		preflight_facts_clear(&f);
+	}
+}
+
 /* A rule of which no case shows that it can fail. */
 static void
 test_none_is_left_out(void **state)
@@ -989,6 +1018,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_healthy),
 		cmocka_unit_test(test_each_is_found),
+		cmocka_unit_test(test_no_writer_halfway),
 		cmocka_unit_test(test_none_is_left_out),
 		cmocka_unit_test(test_nothing_is_known),
 		cmocka_unit_test(test_emergencies),
