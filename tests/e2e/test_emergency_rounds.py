@@ -10,7 +10,7 @@ import pytest
 
 from conftest import soak
 from lib import netns
-from lib.emergency import EmergencyWorld, FarSide, begin, fill_disk, on_a_small_disk, wait_same
+from lib.emergency import EmergencyWorld, FarSide, begin, fill_disk, on_a_small_disk, said, wait_same
 from lib.proc import wait_for
 
 # A power board: whoever answers and cannot write is switched off before another one takes over.
@@ -146,7 +146,7 @@ def let_back(world, case):
         assert rows > 0, done
         world.replay(saved, case.new)
         done = world.rejoin()
-    assert done.code == 0, done
+    assert done.code == 0, "%s\n%s" % (done, said(done))
     return rows, seen
 
 
