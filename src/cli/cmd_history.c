@@ -12,6 +12,7 @@
 #include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/op_text.h"
+#include "cli/op_word.h"
 #include "cli/output.h"
 #include "cli/output_history.h"
 #include "cli/report.h"
@@ -226,16 +227,6 @@ show_all(const struct cli *cli, struct client *client)
 /* --- one operation -------------------------------------------------------------------------------------- */
 
 static enum exit_code
-report_missing(const struct cli *cli, const char *id)
-{
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
-
-	report_fact(&r, "there is no operation %s", id);
-	report_do(&r, "all that there are: pointsman history");
-	return report_send(&r, cli, EXIT_PROBLEM);
-}
-
-static enum exit_code
 report_unreadable(const struct cli *cli, const struct history_entry *entry)
 {
 	struct report r = { STR_INIT, STR_INIT, STR_INIT };
@@ -270,15 +261,15 @@ static enum exit_code
 show_one(const struct cli *cli, struct client *client, const char *text)
 {
 	struct history_entry entry = { .id = NULL };
-	enum exit_code code = EXIT_DONE;
+	enum exit_code code;
 	char id[OP_ID_SIZE];
 	struct err e;
 
-	if (op_id_parse(text, id) != 0)
-		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(text));
+	if ((code = op_word_read(cli, text, id)) != EXIT_DONE)
+		return code;
 	if (history_load_one(&entry, client, id, &e) != 0)
 		code = e.code == ERR_NOT_FOUND
-			   ? report_missing(cli, id)
+			   ? op_word_report(cli, e.text)
 			   : client_report_err(client, cli, &e, "reading the operation");
 	else if (entry.journal == NULL)
 		code = report_unreadable(cli, &entry);

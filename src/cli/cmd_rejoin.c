@@ -104,7 +104,7 @@ const struct command cmd_rejoin = {
 	.about = "Fences the server that the name does not lead to, and compares what it has executed "
 		 "with the active one. With nothing of its own it follows, catches up, and the way back "
 		 "is open again. Else its errant transactions are listed and saved from its binary log, "
-		 "and it is held, read-only, for you to decide.",
+		 "and it is held, read-only, for you to decide (exit 3).",
 	.options = {
 		{ "dry-run", '\0', OPTION_FLAG, NULL, "show the steps, change nothing" },
 		{ "yes", '\0', OPTION_FLAG, NULL, "do not ask" },

@@ -8,6 +8,7 @@
 #include "cli/client_report.h"
 #include "cli/commands.h"
 #include "cli/op_flow.h"
+#include "cli/op_word.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "operate/op_approval.h"
@@ -17,19 +18,17 @@
 static enum exit_code
 open_op(struct client *client, const struct cli *cli, const char *text, struct op **out)
 {
-	struct report r = { STR_INIT, STR_INIT, STR_INIT };
+	enum exit_code code;
 	char id[OP_ID_SIZE];
 	struct err e;
 
-	if (op_id_parse(text, id) != 0)
-		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(text));
+	if ((code = op_word_read(cli, text, id)) != EXIT_DONE)
+		return code;
 	if ((*out = op_open(client, id, &e)) != NULL)
 		return EXIT_DONE;
 	if (e.code != ERR_NOT_FOUND && e.code != ERR_CONFIG && e.code != ERR_PROTOCOL)
 		return client_report_err(client, cli, &e, "reading the operation");
-	report_fact(&r, "%s", e.text);
-	report_do(&r, "all that there are: pointsman history");
-	return report_send(&r, cli, EXIT_USAGE);
+	return op_word_report(cli, e.text);
 }
 
 /* What has ended cannot be gone on with. */
@@ -144,8 +143,8 @@ run_approve(struct cli *cli, int argc, char **argv)
 	struct err e;
 
 	(void)argc;
-	if (op_id_parse(argv[0], id) != 0)
-		return cli_usage_error(cli, "%s is not the id of an operation", SHOWN(argv[0]));
+	if ((code = op_word_read(cli, argv[0], id)) != EXIT_DONE)
+		return code;
 	if ((code = client_open(&client, cli)) != EXIT_DONE)
 		goto out;
 	who = ask_who();
@@ -154,7 +153,9 @@ run_approve(struct cli *cli, int argc, char **argv)
 			out_json(json_pack("{s:s, s:s}", "id", id, "approved_by", who));
 		else
 			out_line(cli, "%s is approved, and goes on", id);
-	} else if (e.code == ERR_CONFLICT || e.code == ERR_NOT_FOUND) {
+	} else if (e.code == ERR_NOT_FOUND) {
+		code = op_word_report(cli, e.text);
+	} else if (e.code == ERR_CONFLICT) {
 		report_fact(&r, "%s", e.text);
 		report_why(&r, "nothing was approved");
 		report_do(&r, "what there is: pointsman history");

@@ -8,7 +8,7 @@ static const struct {
 	[EXIT_DONE] = { "done", "done, or all is well" },
 	[EXIT_PROBLEM] = { "problem", "a problem was found" },
 	[EXIT_USAGE] = { "usage", "wrong usage or configuration" },
-	[EXIT_REFUSED] = { "refused", "refused, nothing was changed" },
+	[EXIT_REFUSED] = { "refused", "refused, nothing was changed; by rejoin: held" },
 	[EXIT_STOPPED] = { "stopped", "stopped by the operator, nothing was changed" },
 	[EXIT_UNDONE] = { "undone", "failed, and undone" },
 	[EXIT_NEEDS_YOU] = { "needs-you",

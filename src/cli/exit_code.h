@@ -6,7 +6,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_PROBLEM = 1,     /* it ran, and found something wrong */
 	EXIT_USAGE = 2,       /* the command line or the configuration */
-	EXIT_REFUSED = 3,     /* nothing was changed */
+	EXIT_REFUSED = 3,     /* nothing was changed, but for the fence of a rejoin that holds */
 	EXIT_STOPPED = 4,     /* by the operator, before anything was changed */
 	EXIT_UNDONE = 5,      /* it failed, and everything is as it was */
 	EXIT_NEEDS_YOU = 6,   /* it failed halfway: the state and the next command were printed */

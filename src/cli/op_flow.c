@@ -2,7 +2,8 @@
  * op_flow.c: the way from a confirmation to an exit code, the same for every operation.
  *
  * Exit codes say what is so now, not how far it got: 5 is "as it was before, though something was tried",
- * 4 and 3 are "nothing was touched", 6 is the only one that needs somebody.
+ * 4 and 3 are "nothing was touched" (a rejoin that is refused: but for its fence, which is what holds it),
+ * 6 is the only one that needs somebody.
  */
 #include "cli/op_flow.h"
 

@@ -4,8 +4,9 @@
  *
  * The fence of a MariaDB is read_only alone, and who has READ ONLY ADMIN passes it; a MySQL is fenced by
  * super_read_only, which holds everybody. So a session of such an account refuses on MariaDB and warns
- * on MySQL. Administrators on the machine itself (root@localhost) are people who know what they do: one
- * that is there is told in the facts, and does not refuse.
+ * on MySQL. Administrators on the machine itself (root@localhost) are people who know what they do, and do
+ * not refuse: but one with a schema of its own, or at a statement that writes, may be in the middle of
+ * something, and is named.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -83,6 +84,25 @@ account_of(const struct sql_facts *f, const struct sql_account *session)
 	return NULL;
 }
 
+/* On MariaDB: whoever has just done something there may go on behind the fence. */
+static void
+judge_local(const struct preflight_server *s, const struct sql_account *one,
+    const struct sql_account *by, struct preflight *out)
+{
+	char ago[16];
+
+	str_duration(ago, sizeof(ago), (int64_t)one->work_ago_s * 1000);
+	preflight_say(out, PREFLIGHT_WARNING,
+	    "%s: %s@%s is at work there with %s%s%s, %s for %s (thread %" PRIu64 ")", s->node,
+	    one->user, one->host, by->privilege, one->schema[0] != '\0' ? ", in schema " : "",
+	    one->schema, one->is_busy ? "at one statement" : "idle", ago, one->work_id);
+	preflight_why(out,
+	    "read_only does not stop it: what it writes behind the fence takes the failover back, "
+	    "or makes the servers differ");
+	preflight_do(out, "see whose it is, and end it before: KILL %" PRIu64 " on %s",
+	    one->work_id, s->node);
+}
+
 static void
 judge_sessions(const struct preflight_server *s, struct preflight *out)
 {
@@ -92,8 +112,13 @@ judge_sessions(const struct preflight_server *s, struct preflight *out)
 		const struct sql_account *one = &s->sql->sessions.list[i];
 		const struct sql_account *by = account_of(s->sql, one);
 
-		if (by == NULL || is_local(one->host))
+		if (by == NULL)
 			continue;
+		if (is_local(one->host)) {
+			if (!is_fenced && one->work_id != 0)
+				judge_local(s, one, by, out);
+			continue;
+		}
 		preflight_say(out, is_fenced ? PREFLIGHT_WARNING : PREFLIGHT_REFUSED,
 		    "%s: %s is there from %s with %s: %" PRIu64 " session%s (thread %" PRIu64 ")",
 		    s->node, one->user, one->host, by->privilege, one->sessions,
@@ -116,8 +141,7 @@ preflight_rule_sessions(const struct preflight_facts *f, struct preflight *out)
 			judge_sessions(s, out);
 	}
 	if (!preflight_has_said(out))
-		preflight_say(
-		    out, PREFLIGHT_OK, "no session from elsewhere may write under read_only");
+		preflight_say(out, PREFLIGHT_OK, "nobody is at work who may write under read_only");
 }
 
 /* --- ours --------------------------------------------------------------------------------------- */

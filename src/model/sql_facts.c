@@ -250,6 +250,23 @@ read_accounts(const struct rows *rows, struct sql_facts *f)
 		    "our account sees no other: it has no SELECT on the schema mysql");
 }
 
+/* "0000000012 4711 idle game": seconds, thread, and a schema or none; "" where nobody is at work */
+static void
+read_work(const char *text, struct sql_account *out)
+{
+	const size_t word_len = strlen(" busy ");
+	char *end;
+	uint64_t ago_s = strtoull(text, &end, 10), id = strtoull(end, &end, 10);
+
+	if (strlen(end) < word_len)
+		return;
+	out->work_ago_s = ago_s;
+	out->work_id = id;
+	out->is_busy = strncmp(end, " busy ", word_len) == 0;
+	end += word_len;
+	str_printable(out->schema, sizeof(out->schema), end, strlen(end));
+}
+
 static void
 read_sessions(const struct rows *rows, struct sql_facts *f)
 {
@@ -261,6 +278,7 @@ read_sessions(const struct rows *rows, struct sql_facts *f)
 		str_printable(one->host, sizeof(one->host), host, strlen(host));
 		one->sessions = rows_u64(rows, i, "sessions", 0);
 		one->session_id = rows_u64(rows, i, "id", 0);
+		read_work(text_of(rows, i, "work"), one);
 	}
 }
 
@@ -292,10 +310,18 @@ read_gtids(const struct rows *rows, struct sql_facts *f)
 	"SELECT GRANTEE AS grantee, PRIVILEGE_TYPE AS privilege, CURRENT_USER() AS me" \
 	" FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE IN " \
 	"('SUPER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN', 'CONNECTION_ADMIN')"
-/* The replicas' and the servers' own do not write; ours neither. */
+/*
+ * The replicas' and the servers' own do not write; ours neither. work: the one that did something last, of
+ * those with a schema or with a statement that writes.
+ */
 #define SESSIONS \
 	"SELECT USER AS user, SUBSTRING_INDEX(HOST, ':', 1) AS host, COUNT(*) AS sessions," \
-	" MIN(ID) AS id FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()" \
+	" MIN(ID) AS id, MIN(CASE WHEN DB IS NOT NULL OR INFO REGEXP " \
+	"'^[[:space:]]*(insert|update|delete|replace|load|call)' THEN" \
+	" CONCAT(LPAD(GREATEST(TIME, 0), 10, '0'), ' ', ID, IF(COMMAND = 'Sleep', ' idle ', ' " \
+	"busy ')," \
+	" COALESCE(DB, '')) END) AS work FROM information_schema.PROCESSLIST WHERE ID <> " \
+	"CONNECTION_ID()" \
 	" AND USER NOT IN ('system user', 'event_scheduler')" \
 	" AND COMMAND NOT IN ('Binlog Dump', 'Binlog Dump GTID', 'Daemon') GROUP BY 1, 2 LIMIT " \
 	"1000"

@@ -36,6 +36,10 @@ struct sql_source {
 struct sql_account {
 	char user[128], host[256], privilege[64];
 	uint64_t sessions, session_id; /* session_id: of one of them */
+	/* Of sessions, the one that was last at work: with a schema, or a statement that writes. 0: none. */
+	uint64_t work_id, work_ago_s;
+	bool is_busy; /* with that statement, for work_ago_s */
+	char schema[128];
 };
 
 struct sql_accounts {

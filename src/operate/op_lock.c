@@ -24,6 +24,8 @@
 #define LOCK_DELAY_MS 1000
 #define AGAIN_MS 50
 #define RETRY_MS 500 /* a renewal that failed is tried again soon */
+/* Of one renewal: the journal waits behind it, and has to be written before the time to live is over. */
+#define RENEWAL_MS 2000
 
 struct op_lock {
 	struct client *client;
@@ -47,17 +49,27 @@ renewed(struct kv_answer *a, void *arg)
 		l->renewed_us = l->asked_us;
 	else if (a->err.code == ERR_NOT_FOUND)
 		l->is_lost = true;
-	if (!l->is_lost)
+	if (l->is_lost)
+		loop_timer_stop(l->timer);
+	else
 		loop_timer_set(l->timer, a->err.code == ERR_NONE ? LOCK_RENEW_MS : RETRY_MS);
 }
 
+/* The next one is due, or the last one was not answered. */
 static void
 renew(void *arg)
 {
 	struct op_lock *l = arg;
 
+	if (l->call != NULL) {
+		kv_cancel(l->call);
+		l->call = NULL;
+		loop_timer_set(l->timer, RETRY_MS);
+		return;
+	}
 	l->asked_us = clock_mono_us();
 	l->call = kv_session_renew(l->client->kv, l->session, renewed, l);
+	loop_timer_set(l->timer, RENEWAL_MS);
 }
 
 static char *

@@ -183,10 +183,11 @@ compare(struct op *op, struct err *e)
 
 /* --- together again ------------------------------------------------------------------------------- */
 
+/* No writer waits for a start: it may take a busy MySQL some seconds, as a stop does. */
 static int
 follow(struct op *op, struct err *e)
 {
-	return sql_server_start_replication(sql_pair_of(op)->from, sql_pair_ask_ms(op), e);
+	return sql_server_start_replication(sql_pair_of(op)->from, op_left_ms(op), e);
 }
 
 /* As verify: a transaction that cannot be executed is not waited for. */
@@ -229,7 +230,7 @@ back(struct op *op, struct err *e)
 	if (sql_server_is_stopped(to, sql_pair_ask_ms(op), e) == 1 &&
 	    sql_server_pass(to, op_fact(op, COMPARED), sql_pair_ask_ms(op), e) != 0)
 		return -1;
-	return sql_server_start_replication(to, sql_pair_ask_ms(op), e);
+	return sql_server_start_replication(to, op_left_ms(op), e);
 }
 
 /* Threads that run at first may stop at the first transaction. */

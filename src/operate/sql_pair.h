@@ -12,7 +12,9 @@ struct sql_pair {
 	struct sql_server *from, *to; /* the journal's */
 	char *position;               /* of from, that to has to reach; NULL: not taken yet */
 	int64_t taken_ms;             /* monotonic: when */
-	char *written;                /* of to, that from has to reach afterwards; NULL: not yet */
+	int64_t still_ms; /* monotonic: since when from stands behind its fence; 0: not looked at */
+	bool is_passed;   /* somebody was at work there who the fence does not stop */
+	char *written;    /* of to, that from has to reach afterwards; NULL: not yet */
 	double drain_first;     /* transactions that to had left when it was looked at first */
 	int64_t drain_began_ms; /* monotonic: when; 0: not yet */
 };

@@ -358,6 +358,22 @@ sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct e
 }
 
 int
+sql_server_has_passer(struct sql_server *s, int64_t limit_ms, struct err *e)
+{
+	static const char sql[] =
+	    "SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST p JOIN"
+	    " information_schema.USER_PRIVILEGES u ON u.PRIVILEGE_TYPE IN ('READ_ONLY ADMIN',"
+	    " 'READ ONLY ADMIN') AND SUBSTRING_INDEX(u.GRANTEE, '@', 1) = CONCAT('''', p.USER, "
+	    "'''')"
+	    " WHERE p.USER <> SUBSTRING_INDEX(USER(), '@', 1)"
+	    " AND (p.DB IS NOT NULL OR p.INFO REGEXP"
+	    " '^[[:space:]]*(insert|update|delete|replace|load|call)')"
+	    " AND (p.COMMAND <> 'Sleep' OR p.TIME_MS < 1000))";
+
+	return sql_server_is_mariadb(s) ? is_set(s, sql, limit_ms, e) : 0;
+}
+
+int
 sql_server_written(struct sql_server *s, int64_t limit_ms, char **out, struct err *e)
 {
 	static const char *const questions[] = {

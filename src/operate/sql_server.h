@@ -57,6 +57,11 @@ int sql_server_is_fenced(struct sql_server *s, int64_t limit_ms, struct err *e);
 int sql_server_is_writable(struct sql_server *s, int64_t limit_ms, struct err *e);
 /* Fences (true) or lifts. Any error means: not known, read it back. */
 int sql_server_set_read_only(struct sql_server *s, bool on, int64_t limit_ms, struct err *e);
+/*
+ * Whether a session that MariaDB's read_only does not stop was at work within the last second, with a schema or
+ * with a statement that writes: 1, 0 (also where our account sees no other, and on MySQL), -1.
+ */
+int sql_server_has_passer(struct sql_server *s, int64_t limit_ms, struct err *e);
 /* All that it has executed, as the other one has to reach it; malloc'ed in *out. */
 int sql_server_position(struct sql_server *s, int64_t limit_ms, char **out, struct err *e);
 /* What it wrote itself, and did not receive: stands still while it is fenced; malloc'ed in *out. */

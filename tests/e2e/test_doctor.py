@@ -287,6 +287,31 @@ def test_privileged_accounts_and_their_sessions(desk):
     desk.wait_well()
 
 
+def test_an_administrator_at_work(desk):
+    """Root at the server itself is no application: but one with a schema of its own may be about to write, and only
+    MariaDB's read_only lets it. Replication, our own sessions and a shell that is only open are nobody."""
+    client = desk.active.open_client()
+    client.stdin.write(b"SELECT 1;\n")
+    client.stdin.flush()
+    wait_for("it is there", lambda: desk.active.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root' AND COMMAND = 'Sleep'") != "0", 5)
+    desk.wait_well()
+    client.stdin.write(b"USE game; SELECT 1;\n")
+    client.stdin.flush()
+    wait_for("in a schema", lambda: desk.active.value(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root' AND DB = 'game'") != "0", 5)
+    if desk.is_mariadb:
+        thread = desk.active.value("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = 'game'")
+        bad = desk.expect("sessions", "warning", "db3: root@localhost is at work there with READ_ONLY ADMIN, "
+                          "in schema game, idle for ")
+        assert bad["sessions"]["do"].endswith("KILL %s on db3" % thread), bad
+    else:
+        desk.wait_well()
+    client.kill()
+    client.wait()
+    desk.wait_well()
+
+
 def test_our_own_privileges(desk):
     lost = "CONNECTION ADMIN" if desk.is_mariadb else "SYSTEM_VARIABLES_ADMIN"
     desk.active.sql("SET SESSION sql_log_bin = 0; REVOKE %s ON *.* FROM 'pointsman'@'%%'" % lost)

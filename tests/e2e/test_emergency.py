@@ -149,56 +149,6 @@ def test_a_conflict_overwrites_nothing(world):
     assert world.db3.value("SELECT n FROM game.counter") == "1"
 
 
-def test_rounds(world):
-    """To and fro under the writer, which loses its connections and writes on: every row that it was told is
-    saved is there in the end, by the standby's having received it or by the replay of what was saved."""
-    writer = world.writer(rate=300)
-    lost, held, clean, errant = 0, 0, 0, 0
-    began = time.monotonic()
-    for i in range(soak(30, 1)):
-        old, new = world.named(), world.other()
-        kind = ("killed", "killed, stalled", "frozen")[i % 3]
-        writer.wait_rows(100)
-        if kind == "killed, stalled":
-            # What it has received it executes: what it has not is refused, below.
-            world.servers[new].sql("STOP REPLICA IO_THREAD")
-            writer.wait_rows(20)
-        if kind == "frozen":
-            world.servers[old].freeze()
-        else:
-            world.servers[old].kill()
-        done = world.emergency("--dead", old)
-        assert done.code == 0, done
-        writer.wait_rows(100)
-        if kind == "frozen":
-            world.servers[old].thaw()
-        else:
-            world.come_back(old)
-        newer = world.servers[new].value("SELECT MAX(id) FROM game.t")
-        done = world.rejoin()
-        if done.code == 3:
-            held += 1
-            facts = world.newest("rejoin")["facts"]
-            saved = facts["errant-file"][:-len("binlog")] + "sql"
-            errant += open(saved, errors="replace").read().count("### INSERT INTO")
-            world.replay(saved, new)
-            done = world.rejoin()
-        else:
-            clean += 1
-        assert done.code == 0, done
-        assert world.servers[new].value("SELECT MAX(id) FROM game.t") == newer
-        wait_same(world)
-        print("%2d %-16s %s ==> %s, %d held so far" % (i + 1, kind, old, new, held), flush=True)
-    writer.stop()
-    active = world.named()
-    status, report = writer.check(world.servers[active], world.servers["db4" if active == "db3" else "db3"])
-    lost = report["lost"]
-    print("%d rounds in %.0f s: %d held with %d rows saved and replayed, %d clean; %d acknowledged, %d lost, "
-          "%d twice" % (held + clean, time.monotonic() - began, held, errant, clean, report["acknowledged"], lost,
-                        report["duplicated"]))
-    assert lost == 0 and report["equal"], report
-
-
 # --- received, and not executed ----------------------------------------------------------------------------
 
 

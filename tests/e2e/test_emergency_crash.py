@@ -1,14 +1,13 @@
 """An emergency whose tool dies in the middle, whose fence-command fails, or whose active server has a full
 disk: after resume one is writable, the name says that one, and the way back is open."""
 import os
-import subprocess
 import time
 
 import pytest
 
 from conftest import IS_SOAK, soak
 from lib import mariadb
-from lib.emergency import EmergencyWorld, begin, said, wait_same
+from lib.emergency import EmergencyWorld, begin, fill_disk, on_a_small_disk, said, wait_same
 from lib.proc import wait_for
 from lib.tripwire import Tripwire, announces
 from lib.world import PAIR
@@ -20,24 +19,14 @@ exit 0
 """
 
 
-def on_a_small_disk(procs, server):
-    """db3's data are on a disk of their own, which can be filled."""
-    if server.name != "db3" or os.geteuid() != 0 or not isinstance(server, mariadb.MariaDB):
-        return
-    os.makedirs(server.data)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=150m", "tmpfs", server.data], check=True)
-    procs.at_close(lambda: (server.kill(), subprocess.run(["umount", "-l", server.data], check=True)))
-    with_template(server)
-
-
-def with_template(server):
-    """What start() does where there is no directory yet."""
-    subprocess.run(["cp", "-r", mariadb.template(server.procs) + "/.", server.data], check=True)
+def db3_on_a_small_disk(procs, server):
+    if server.name == "db3" and os.geteuid() == 0 and isinstance(server, mariadb.MariaDB):
+        on_a_small_disk(procs, server)
 
 
 @pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))
 def raised(request, module_procs, consul):
-    world = EmergencyWorld(module_procs, consul, request.param, hz=200, prepare=on_a_small_disk)
+    world = EmergencyWorld(module_procs, consul, request.param, hz=200, prepare=db3_on_a_small_disk)
     yield world
     world.close()
 
@@ -144,14 +133,8 @@ def kill_command(world, argv, match, after):
 def test_the_disk_of_the_active_is_full(world):
     """It answers, and commits wait for room: a planned failover is refused or undone, the emergency goes."""
     if not world.is_mariadb:
-        pytest.skip("NOT TESTED: a small disk is made for MariaDB only")
-    filler = os.path.join(world.db3.data, "filler")
-    with open(filler, "wb", buffering=0) as f:
-        try:
-            while True:
-                f.write(b"x" * 65536)
-        except OSError:
-            pass
+        pytest.skip("in test_emergency_rounds.py")
+    filler = fill_disk(world.db3)
     client = world.db3.open_client("game", "gamepw")
     client.stdin.write(b"".join(b"INSERT INTO game.t VALUES (%d);\n" % (500000 + i) for i in range(900)))
     client.stdin.flush()

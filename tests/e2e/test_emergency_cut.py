@@ -1,42 +1,14 @@
 """The machine of the active is cut off: it lives, and whoever is on its side of the network goes on writing
 there. The standby takes over; when the network is whole again, both are found and named at once, and what was
 written on the far side is listed and saved, and nothing is overwritten."""
-import threading
-
 import pytest
 
 from conftest import soak
 from lib import netns
-from lib.emergency import EmergencyWorld, said, wait_same
+from lib.emergency import EmergencyWorld, FarSide, said, wait_same
 from lib.proc import wait_for
-from lib.sql_server import SqlError
 from lib.vantage import Vantage
 from lib.world import PAIR
-
-
-class FarSide:
-    """A back end on the machine of the active: it has no network to lose. Each row that was acknowledged."""
-
-    def __init__(self, server):
-        self.server, self.rows = server, []
-        self.is_ended = False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        row = 700000
-        while not self.is_ended:
-            row += 1
-            try:
-                self.server.sql("INSERT INTO game.t VALUES (%d)" % row, user="game", password="gamepw", limit=5)
-                self.rows.append(row)
-            except (SqlError, OSError):
-                pass
-            threading.Event().wait(0.05)
-
-    def end(self):
-        self.is_ended = True
-        self.thread.join(10)
 
 
 @pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))

@@ -13,6 +13,7 @@ import pytest
 from conftest import IS_SOAK, soak
 from lib import mysql9
 from lib.consul import Consul
+from lib.emergency import said
 from lib.proc import wait_for
 from lib.relay import Relay
 from lib.tripwire import Tripwire, announces
@@ -46,6 +47,7 @@ def raised(request, module_procs, own_consul, relay):
 @pytest.fixture
 def world(raised, relay):
     relay.set("pass")
+    relay.bar(None)
     raised.reset()
     wait_well(raised)
     return raised
@@ -329,6 +331,64 @@ def test_the_session_ends_in_the_middle(world, step):
         words += ", " + finish(world, "rollback" if step == "flip" else "resume")[0]
         op = operation(world)
     print("%s: %s, %s" % (step, words, op["result"]))
+    check_truth(world, "db3", op)
+
+
+SURE_S, TTL_S = 10.0, 15.0  # LOCK_SURE_MS and LOCK_TTL_MS in src/operate/op_lock.h
+
+
+def wait_undone(world, relay):
+    """Until that is written down; then Consul still has its session."""
+    wait_for("undone", lambda: operation(world)["result"] == "undone", 30)
+    # Its end of the session is kept back, too: only the time to live could have ended it.
+    session = operation(world)["session"]
+    assert world.api.json("GET", "/v1/session/info/" + session), "its session is over already"
+    assert relay.kept_back and all(session.encode() in request for request in relay.kept_back), relay.kept_back
+    relay.bar(None)
+
+
+@pytest.mark.parametrize("step", ["pre-sync", "fence"])
+def test_the_session_cannot_be_renewed(world, relay, step):
+    """Nobody else may have the lock yet, but soon: it stops by itself, and no step comes after it. Both wait for the
+    standby: in front of the fence all the time, its renewals never answered; or behind it, while writers are
+    refused, because its machine stood still before."""
+    command = begin(world, at=1, match=announces(step))
+    assert command.wait_stopped(), command.end()
+    locked_at = time.monotonic()  # a moment ago
+    writer = world.writer(rate=100)
+    relay.bar(rb"PUT /v1/session/(renew|destroy)/")
+    if step == "fence":
+        # The entry of the journal has 10 s, too, and shall arrive.
+        time.sleep(SURE_S - 0.8)
+    holder = world.db4.open_client()
+    holder.stdin.write(b"LOCK TABLES game.t READ; DO GET_LOCK('locked', 0);\n")
+    holder.stdin.flush()
+    wait_for("the lock", lambda: world.db4.value("SELECT IS_USED_LOCK('locked') IS NULL") == "0", 5)
+    world.db3.sql("INSERT INTO game.t SELECT COALESCE(MAX(id), 0) + 1 FROM game.t")
+    command.go_on()
+    try:
+        wait_undone(world, relay)
+        took = time.monotonic() - locked_at
+        assert world.writable() == ["db3"] and world.named() == "db3"
+    finally:
+        holder.kill()
+        holder.wait()
+    assert took < TTL_S, took
+    done, op = command.end(), operation(world)
+    # Before the fence nothing was changed.
+    assert done.code == (3 if step == "pre-sync" else 5), done
+    assert "our session could not be renewed for 1" in said(done), done
+    states = {step["name"]: step["state"] for step in op["steps"]}
+    assert "could not be renewed for 1" in op["error"], op
+    print("%s: undone after %.1f s, writes refused %s ms: %s" % (step, took, op["refused_ms"], op["error"]))
+    if step == "pre-sync":
+        assert states[step] == "failed" and states["fence"] == "waiting", states
+    else:
+        assert states[step] == "undone" and op["refused_ms"] < 3000, op
+    assert {states[s] for s in ("flip", "lift", "agents", "sessions")} == {"waiting"}, states
+    writer.wait_rows(20)
+    report = world.check_writer(writer)
+    assert report["silence"]["ms"] < 3000, report
     check_truth(world, "db3", op)
 
 

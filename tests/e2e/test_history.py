@@ -284,11 +284,13 @@ def test_many_are_not_too_many(consul_desk):
 
 
 def test_what_is_asked_for_wrongly(desk):
-    assert desk.run("history", "nonsense").code == 2
-    missing = desk.run("history", "01M80634GV")
-    assert missing.code == 1 and "there is no operation 01M80634GV" in missing.err
-    assert "  do   " in missing.err
-    assert desk.run("-o", "json", "history", "01M80634GV").json["error"]["code"] == "problem"
+    """An operation that is not there, by whichever command: as a pair or a check that is not there."""
+    for command in (["history"], ["resume", "--yes"], ["rollback", "--yes"], ["approve"]):
+        assert desk.run(*command, "nonsense").code == 2, command
+        missing = desk.run(*command, "01M80634GV")
+        assert missing.code == 2 and "there is no operation 01M80634GV" in missing.err, (command, missing)
+        assert "  do   all that there are: pointsman history" in missing.err, missing
+        assert desk.run("-o", "json", *command, "01M80634GV").json["error"]["code"] == "usage", command
 
 
 def test_without_consul(consul_desk):

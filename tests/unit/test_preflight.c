@@ -372,6 +372,12 @@ BREAK(local_root)
 {
 	add(&ACTIVE->accounts, "root", "localhost"), add(&ACTIVE->sessions, "root", "localhost");
 }
+BREAK(busy_root)
+{
+	local_root(f);
+	ACTIVE->sessions.list[0].work_id = 4711, ACTIVE->sessions.list[0].work_ago_s = 3;
+	snprintf(ACTIVE->sessions.list[0].schema, 128, "game");
+}
 BREAK(poor)
 {
 	set(&STANDBY->privileges, ",PROCESS,SLAVE MONITOR,");
@@ -506,7 +512,12 @@ static const struct {
 	{ "mariadb", "sessions", PREFLIGHT_REFUSED, "shop is there from 10.0.1.7", strong_session },
 	{ "mysql", "sessions", PREFLIGHT_WARNING, "shop is there from 10.0.1.7", strong_session },
 	{ "mariadb", "accounts", PREFLIGHT_OK, "only administrators", local_root },
-	{ "mariadb", "sessions", PREFLIGHT_OK, "no session", local_root },
+	{ "mariadb", "sessions", PREFLIGHT_OK, "nobody is at work", local_root },
+	{ "mariadb", "sessions", PREFLIGHT_WARNING,
+	    "root@localhost is at work there with READ_ONLY ADMIN, in schema game, idle for 3s "
+	    "(thread 4711)",
+	    busy_root },
+	{ "mysql", "sessions", PREFLIGHT_OK, "nobody is at work", busy_root },
 	{ "mariadb", "privileges", PREFLIGHT_REFUSED, "lacks BINLOG MONITOR, READ_ONLY ADMIN", poor },
 	{ "redis", "writer", PREFLIGHT_REFUSED, "both are masters", redis_two },
 	{ "redis", "writer", PREFLIGHT_REFUSED, "neither", redis_none },

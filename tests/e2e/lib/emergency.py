@@ -3,11 +3,13 @@ writer, comes back as its configuration says (read-only, without replication), i
 transactions are replayed, or it is rebuilt from the other."""
 import os
 import subprocess
+import threading
 
 import pytest
 
-from . import mysql9
+from . import mariadb, mysql9
 from .proc import MARK
+from .sql_server import SqlError
 from .world import PAIR, World
 
 TABLES = "game.t, game.counter"
@@ -126,3 +128,55 @@ def wait_same(world):
     world.servers[other].wait_applied(world.servers[active])
     assert world.writable() == [active]
     assert world.tables("db3") == world.tables("db4")
+
+
+# --- a disk that can be filled -----------------------------------------------------------------------------
+
+
+def on_a_small_disk(procs, server, size="150m"):
+    """Before it starts for the first time: its data are on a disk of their own. Needs root."""
+    make = mariadb.template if isinstance(server, mariadb.MariaDB) else mysql9.template_of
+    os.makedirs(server.data)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=" + size, "tmpfs", server.data], check=True)
+    procs.at_close(lambda: (server.kill(), subprocess.run(["umount", "-l", server.data], check=True)))
+    # What start() does where there is no directory yet.
+    subprocess.run(["cp", "-r", make(server.procs) + "/.", server.data], check=True)
+
+
+def fill_disk(server):
+    """To the last page; the file that does it."""
+    path = os.path.join(server.data, "filler")
+    with open(path, "wb", buffering=0) as f:
+        for size in (1 << 20, 4096):
+            try:
+                while True:
+                    f.write(b"x" * size)
+            except OSError:
+                pass
+    return path
+
+
+class FarSide:
+    """A back end on the machine of a server that is cut off: it has no network to lose. Each row that was
+    acknowledged."""
+
+    def __init__(self, server, first=700000):
+        self.server, self.rows, self.first = server, [], first
+        self.is_ended = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        row = self.first
+        while not self.is_ended:
+            row += 1
+            try:
+                self.server.sql("INSERT INTO game.t VALUES (%d)" % row, user="game", password="gamepw", limit=5)
+                self.rows.append(row)
+            except (SqlError, OSError):
+                pass
+            threading.Event().wait(0.05)
+
+    def end(self):
+        self.is_ended = True
+        self.thread.join(10)

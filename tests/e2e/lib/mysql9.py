@@ -67,6 +67,10 @@ def _initialize(path, tmp):
     os.remove(path + "/auto.cnf")  # its UUID: every copy has to get its own
 
 
+def template_of(procs):
+    return template(procs, "mysql9-template", _initialize)
+
+
 class MySQL9(SqlServer):
     semi_sync_sides = ("source", "replica")
 
@@ -77,7 +81,7 @@ class MySQL9(SqlServer):
 
     def start(self, limit=120.0):
         if not os.path.isdir(self.data):
-            shutil.copytree(template(self.procs, "mysql9-template", _initialize), self.data)
+            shutil.copytree(template_of(self.procs), self.data)
         return super().start(limit)
 
     def create_replica_account(self):
@@ -131,4 +135,5 @@ class MySQL9Pair(SqlPair):
                            for i, name in enumerate(names)))
 
 
-__all__ = ["CHECK_GRANTS", "PLUGINS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without", "tools"]
+__all__ = ["CHECK_GRANTS", "PLUGINS", "MySQL9", "MySQL9Pair", "SqlError", "folder", "skip_without", "template_of",
+           "tools"]

@@ -23,10 +23,13 @@ _random = random.Random(os.getpid() * 7919)
 _tools = ("ip", "nft", "nsenter", "unshare")
 
 
+def are_possible():
+    return all(shutil.which(t) for t in _tools) and os.geteuid() == 0 and \
+        subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode == 0
+
+
 def skip_without():
-    missing = [t for t in _tools if not shutil.which(t)]
-    if missing or os.geteuid() != 0 or \
-            subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode != 0:
+    if not are_possible():
         pytest.skip("NOT TESTED: network namespaces need root, CAP_SYS_ADMIN and %s" % ", ".join(_tools))
 
 

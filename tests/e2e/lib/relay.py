@@ -4,7 +4,10 @@
     deaf     what clients send arrives, what the server answers does not
     hang     connections are accepted and nothing goes through any more, not even an end
     refuse   nobody listens
+
+bar() keeps back single requests, whatever the mode: the connection of one stays open, and nobody answers.
 """
+import re
 import select
 import socket
 import threading
@@ -14,6 +17,7 @@ class Relay:
     def __init__(self, target, address="127.0.0.1", port=0, delay=0.0):
         self.target, self.delay = target, delay
         self.sent = bytearray()  # from clients to the server
+        self.barred, self.kept_back, self.unanswered = None, [], set()
         self.mode = "pass"
         self.lock = threading.Lock()
         self.wake_read, self.wake_write = socket.socketpair()
@@ -55,6 +59,15 @@ class Relay:
                 self.held.clear()
         self.wake_write.send(b".")
 
+    def bar(self, pattern):
+        """What a client sends and begins like this (bytes) does not arrive; None: all arrives again, and the
+        connections of those that did not are closed."""
+        with self.lock:
+            self.barred, self.kept_back = pattern and re.compile(pattern), []
+            for client in [s for s in self.pairs if s in self.unanswered]:
+                self.part(client)
+            self.unanswered.clear()
+
     def recorded(self):
         with self.lock:
             return bytes(self.sent)
@@ -90,6 +103,10 @@ class Relay:
             data = source.recv(65536)
             if data:
                 if other.getpeername() == self.target:
+                    if self.barred and self.barred.match(data):
+                        self.kept_back.append(data)
+                        self.unanswered.add(source)
+                        return
                     self.sent += data
                 elif self.mode == "deaf":
                     return
@@ -97,7 +114,10 @@ class Relay:
                 return
         except OSError:
             pass
-        for s in (source, other):
+        self.part(source)
+
+    def part(self, source):
+        for s in (source, self.pairs[source]):
             self.pairs.pop(s, None)
             s.close()
 

@@ -167,6 +167,10 @@ class World(Desk):
         return named
 
     def check_never_both(self):
+        """Since the last report, as the watcher has proved it: of two servers that it can ask. One that is frozen
+        or cut off is asked nothing, and what it would take is not seen; one that is so until the end of an
+        emergency may take writes again the moment it is back, until a rejoin or its fence-command. So there
+        this is asked before it is back, and again behind the rejoin."""
         seen = self.watcher.report()
         assert seen["both_writable"] == 0, "both were writable: %s, %s" % (seen, self.watcher.changes[-8:])
         for name in NODES:
