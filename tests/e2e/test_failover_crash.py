@@ -4,8 +4,6 @@ master is writable, the name says that one, both replicate and have the same, th
 nothing that was acknowledged is lost, and at no instant were both writable.
 
 The short form takes some of the points; SOAK=1 all of them, with resume and with rollback at each."""
-import collections
-import re
 import time
 
 import pytest
@@ -13,10 +11,11 @@ import pytest
 from conftest import IS_SOAK, soak
 from lib import mysql9
 from lib.consul import Consul
+from lib.crash import Table, all_cells, finish, kill_at, named, some_cells, undisturbed
 from lib.proc import wait_for
 from lib.relay import Relay
 from lib.tripwire import Tripwire, announces
-from lib.world import LOCK_DELAY_S, PAIR, World, wait_well
+from lib.world import PAIR, World, wait_well
 
 
 @pytest.fixture(scope="module")
@@ -51,47 +50,12 @@ def world(raised, relay):
     return raised
 
 
+def argv(world):
+    return ["failover", PAIR, "--plan", world.plan_id(), "--yes"]
+
+
 def begin(world, at=0, match=None, after=False):
-    return Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=at,
-                    match=match, after=after)
-
-
-def named(message):
-    """What a message is, in a few words."""
-    step = re.findall(r'"name":"([\w-]+)","state":"(?:begun|failed)"', message)
-    ended = re.findall(r'"result":"(done|undone|failed)"', message)
-    for pattern, words in (
-            (r"^PUT /v1/session/create", "session"), (r"^PUT /v1/session/renew", "renewal"),
-            (r"^PUT /v1/session/destroy", "end of session"), (r"^PUT /v1/kv/.*locks/", "lock"),
-            (r"^PUT /v1/txn.*names/", "txn: the flip"),
-            (r"^PUT /v1/txn.*ops/", "journal: " + (ended + step + ["it exists"])[0]),
-            (r"^PUT /v1/txn.*delete", "release"), (r"^PUT /v1/txn.*locks/", "lock"),
-            (r"^(PUT|DELETE) (\S+)", None), (r"^(\w+( \w+)?( \w+)?)", None)):
-        found = re.search(pattern, message)
-        if found:
-            return words or found.group(0)[:40]
-    return message[:30]
-
-
-def operation(world):
-    """The newest one, None: the journal has none."""
-    return next(iter(world.history()), None)
-
-
-def finish(world, way):
-    """After a kill: resume or rollback until it is one or the other. What was done, in words."""
-    op = operation(world)
-    if op is None or op["result"] in ("done", "undone"):
-        return "-", op
-    assert op["result"] == "running", op
-    done = world.run(way, op["id"], "--yes", limit=90)
-    words = "%s %d" % (way, done.code)
-    if way == "rollback" and done.code == 3:
-        # Behind the point of no return there is only forward.
-        done = world.run("resume", op["id"], "--yes", limit=90)
-        words += ", resume %d" % done.code
-    assert done.code in (0, 1, 5), (words, done)
-    return words, operation(world)
+    return Tripwire(world.procs, world.argv(argv(world)), at=at, match=match, after=after)
 
 
 def check_truth(world, before, op, messages=()):
@@ -99,8 +63,7 @@ def check_truth(world, before, op, messages=()):
     active = world.check_well()
     if op is None:
         # Between the lock and the first entry there is nothing to resume: the lock ends with its session.
-        world.forget_lock()
-        time.sleep(LOCK_DELAY_S)
+        world.free_lock()
         assert active == before
     else:
         assert op["result"] in ("done", "undone"), op
@@ -110,69 +73,32 @@ def check_truth(world, before, op, messages=()):
     return op["result"] if op else "nothing"
 
 
-def clean_run(world):
-    """The messages of a run that nobody disturbs."""
-    command = begin(world)
-    assert not command.wait_stopped()
-    done = command.end()
-    assert done.code == 0, done
-    world.check_well()
-    return command.messages()
-
-
-def kill_at(world, point, after, way):
-    """One cell of the matrix: (message, what was done, outcome), or None where it never came there."""
+def killed_at(world, cell):
+    """One cell of the matrix: (message, what was done, outcome); None: it never came there."""
     before = world.named()
     world.api.delete_tree(world.root + "ops/")
-    command = begin(world, at=point, after=after)
-    if not command.wait_stopped():
-        assert command.end().code == 0
+    message = kill_at(world, argv(world), cell)
+    if message is None:
         world.check_well()
-        return None
-    command.kill()
-    message = named(command.messages()[-1])
-    if after:
-        time.sleep(0.005)
-    words, op = finish(world, way)
+        return (None,)
+    words, op = finish(world, cell.way)
     if op is not None and words == "-":
         # Its end was written down; the lock goes with the session.
-        world.forget_lock()
-        time.sleep(LOCK_DELAY_S)
+        world.free_lock()
     return message, words, check_truth(world, before, op)
 
 
 def test_killed_at_every_message(world):
-    clean_run(world)  # the first one of all makes the table of the test write
-    messages = [named(m) for m in clean_run(world)]
-    points = len(messages)
+    undisturbed(world, argv(world))  # the first one of all makes the table of the test write
+    messages = undisturbed(world, argv(world))
+    world.check_well()
     print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
-    # What comes before the lock is the preflight.
-    first = messages.index("lock") + 1
-    assert points - first >= 12, messages
-    if IS_SOAK:
-        cells = [(n, after, way) for n in range(first, points + 1) for after in (False, True)
-                 for way in ("resume", "rollback")]
-    else:
-        # Every other point once, on alternating sides and ways.
-        cells = [(n, k // 2 % 2 == 0, ("resume", "rollback")[k % 2])
-                 for k, n in enumerate(range(first, points + 1, 2))]
+    assert len(all_cells(messages)) >= 13 * 4, messages
     writer = world.writer(rate=100)
-    rows, missed = [], 0
-    print("\n%5s %-7s %-28s %-24s %s" % ("point", "killed", "message", "then", "outcome"))
-    try:
-        for point, after, way in cells:
-            row = kill_at(world, point, after, way)
-            if row is None:
-                missed += 1
-                continue
-            rows.append(row)
-            print("%5d %-7s %-28s %-24s %s" % (point, "after" if after else "before", *row), flush=True)
-    finally:
-        print("%d points, %d cells, %d never reached; outcomes %s" % (
-            points, len(cells), missed, dict(collections.Counter(r[2] for r in rows))))
-    # Sessions are ended, renewals come when they come: not each run has as many messages.
-    assert missed <= max(2, len(cells) // 5)
-    assert {r[2] for r in rows} >= {"done", "undone"}
+    table = Table("planned, " + world.kind)
+    for cell in soak(all_cells, some_cells)(messages):
+        table.add(cell, *killed_at(world, cell))
+    table.end(("done", "undone"))
     report = world.check_writer(writer)
     print("%d rows acknowledged, none lost" % report["acknowledged"])
 
@@ -232,14 +158,14 @@ def disturbed(world, step, what, whom):
     words = "exit %d" % done.code
     if done.code == 6:
         print(done)
-    op = operation(world)
+    op = world.operation()
     if op is not None and op["result"] not in ("done", "undone"):
         again = world.run("resume", op["id"], "--yes", limit=90)
         if again.code == 3 and "rollback" in again.out + again.err:
             again = world.run("rollback", op["id"], "--yes", limit=90)
         words += ", again %d" % again.code
         assert again.code in (0, 1, 5), again
-        op = operation(world)
+        op = world.operation()
     return words, took, is_free, before, op, command.messages()
 
 
@@ -290,7 +216,7 @@ def test_the_answer_of_the_flip_is_lost(world, relay):
     # What the server said meanwhile is gone, and the connection breaks.
     relay.set("pass")
     done = command.end()
-    op = operation(world)
+    op = world.operation()
     print("exit %d, %s, writes refused %s ms" % (done.code, op["result"], op["refused_ms"]))
     assert done.code in (0, 5), done
     check_truth(world, "db3", op)
@@ -309,7 +235,7 @@ def test_the_answer_of_the_flip_stays_lost(world, relay):
     print("writable again after %.1f s" % (time.monotonic() - began))
     relay.set("pass")
     done = command.end(120)
-    op = operation(world)
+    op = world.operation()
     assert done.code == 5 and op["result"] == "undone", (done, op)
     check_truth(world, "db3", op)
 
@@ -322,12 +248,12 @@ def test_the_session_ends_in_the_middle(world, step):
     world.forget_lock()
     command.go_on()
     done = command.end(120)
-    op = operation(world)
+    op = world.operation()
     words = "exit %d, %s" % (done.code, op["result"])
     assert step == "lift" or world.writable() == ["db3"], done
     if op["result"] not in ("done", "undone"):
         words += ", " + finish(world, "rollback" if step == "flip" else "resume")[0]
-        op = operation(world)
+        op = world.operation()
     print("%s: %s, %s" % (step, words, op["result"]))
     check_truth(world, "db3", op)
 
@@ -341,7 +267,7 @@ def test_the_terminal_goes_away(world):
     command.popen.send_signal(1)
     command.go_on()
     code = command.popen.wait(60)
-    op = operation(world)
+    op = world.operation()
     print("exit %d, %s" % (code, op["result"]))
     assert code in (0, 5), op
     check_truth(world, "db3", op)
@@ -355,7 +281,7 @@ def test_ctrl_c(world, step):
     command.popen.send_signal(2)
     command.go_on()
     done = command.end()
-    op = operation(world)
+    op = world.operation()
     print("%s: exit %d, %s" % (step, done.code, op["result"]))
     # The message before which it was held is sent; what comes next is not.
     expected = {"fence": (5, "undone"), "flip": (5, "undone"), "lift": (0, "done")}[step]
@@ -372,15 +298,15 @@ def test_taken_over_while_it_was_frozen(world, step, way):
     assert command.wait_stopped(), command.end()
     world.forget_lock()
     # As on another host, where nobody can see that it is still there: the lock of an ended session.
-    other = world.run(way, operation(world)["id"], "--yes", limit=90)
+    other = world.run(way, world.operation()["id"], "--yes", limit=90)
     assert other.code in (0, 3), other
     if other.code == 3:
         assert step == "lift" and way == "rollback", other
-    op = operation(world)
+    op = world.operation()
     before = world.snapshot()
     command.go_on()
     done = command.end(120)
     print("%s, %s: %s; it then: exit %d" % (step, way, op["result"], done.code))
     assert done.code in (3, 5, 6), done
-    assert world.snapshot()[:2] == before[:2] and operation(world) == op
+    assert world.snapshot()[:2] == before[:2] and world.operation() == op
     check_truth(world, "db3", op)

@@ -72,9 +72,6 @@ class EmergencyWorld(World):
     def rejoin(self, limit=90.0):
         return self.run("rejoin", PAIR, "--yes", limit=limit)
 
-    def newest(self, kind):
-        return next(op for op in self.history() if op["kind"] == kind)
-
     def errant_dir(self):
         return os.path.join(self.dir, "state", "errant")
 
