@@ -4,17 +4,12 @@ killed and ended by resume or rollback, the old one comes back, the rejoin is ki
 whole again the other way round. What was acknowledged is there in the end: by the standby's having it or, where only
 the dead one did, by what the rejoin that was held has saved."""
 import itertools
-import time
 
 import pytest
 
 from conftest import soak
-from lib.crash import Table, all_cells, finish, kill_at, some_cells, undisturbed
-from lib.emergency import EmergencyWorld, begin, wait_same
-from lib.world import PAIR
-
-REJOIN = ["rejoin", PAIR, "--yes"]
-ERRANT_ROWS = 20
+from lib.crash import Table, all_cells, some_cells, undisturbed
+from lib.emergency import REJOIN, EmergencyWorld, Round, begin
 
 
 @pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))
@@ -23,124 +18,6 @@ def world(request, module_procs, consul):
     begin(world)
     yield world
     world.close()
-
-
-class Round:
-    """One death of the active server, and the way back to a whole pair."""
-
-    def __init__(self, world, writer, has_errant=False):
-        self.world, self.writer, self.has_errant = world, writer, has_errant
-        self.old, self.new = world.named(), world.other()
-        self.servers = world.servers
-        world.api.delete_tree(world.root + "ops/")
-        world.free_lock()
-
-    # --- the active one dies -----------------------------------------------------------------------------
-
-    def die(self):
-        """Under the writer. With errant rows: acknowledged, and nowhere else; else nothing is under way, so
-        that the rejoin has as many messages each time."""
-        world, old, new = self.world, self.servers[self.old], self.servers[self.new]
-        self.writer.wait_rows(20)
-        world.set_semi_sync(True)
-        world.wait_replicating()
-        if self.has_errant:
-            # The source of a replica that says nothing goes on alone, after 10 s by default.
-            old.sql("SET GLOBAL rpl_semi_sync_%s_timeout = 50" % old.semi_sync_sides[0])
-            new.sql("STOP REPLICA IO_THREAD")
-            self.writer.wait_rows(ERRANT_ROWS)
-            old.kill()
-            return
-        self.writer.freeze()
-        time.sleep(0.02)
-        new.wait_applied(old)
-        old.kill()
-        self.writer.thaw()
-
-    # --- emergency ---------------------------------------------------------------------------------------
-
-    def emergency_args(self):
-        return self.world.emergency_argv("--dead", self.old)
-
-    def check_emergency(self, result):
-        """The servers are what the journal says."""
-        world, new = self.world, self.servers[self.new]
-        assert world.lock_session() is None
-        if result == "done":
-            assert (world.named(), world.writable()) == (self.new, [self.new])
-            assert not new.waits_for_replica() and not new.is_applying()
-        else:
-            assert (world.named(), world.writable()) == (self.old, [])
-            assert new.waits_for_replica() and new.is_applying()
-
-    def emergency(self, cell=None):
-        """(message, what was done, outcome). At its end the new one takes writes."""
-        world, message, words, result = self.world, None, "", "done"
-        if cell:
-            message = kill_at(world, self.emergency_args(), cell)
-        if message is None:
-            op = world.operation("emergency")
-            if op is None:
-                assert world.emergency("--dead", self.old).code == 0
-        else:
-            words, op = finish(world, cell.way, "emergency")
-            world.free_lock()
-            result = op["result"] if op else "nothing"
-            self.check_emergency(result)
-            if result != "done":
-                done = world.emergency("--dead", self.old)
-                assert done.code == 0, (message, words, done)
-        self.check_emergency("done")
-        self.writer.wait_rows(5)
-        return message, words, result
-
-    # --- rejoin ------------------------------------------------------------------------------------------
-
-    def check_apart(self):
-        """Neither listens to the other, and only the active one takes writes."""
-        world = self.world
-        assert (world.named(), world.writable()) == (self.new, [self.new])
-        assert not any(s.is_applying() for s in self.servers.values())
-
-    def check_held(self, done):
-        """What only the old one has is listed and saved, and both are as they were. The file to replay."""
-        assert done.code == 3, done
-        op = self.world.operation("rejoin")
-        assert op["result"] == "undone" and op["facts"]["errant"], op
-        self.check_apart()
-        saved = op["facts"]["errant-file"][:-len("binlog")] + "sql"
-        assert open(saved, errors="replace").read().count("### INSERT INTO") >= ERRANT_ROWS
-        return saved
-
-    def rejoin(self, cell=None):
-        """(message, what was done, outcome). At its end the pair is whole."""
-        world, message, words, result = self.world, None, "", "done"
-        if cell:
-            message = kill_at(world, REJOIN, cell, (3,) if self.has_errant else (0,))
-        if message is not None:
-            words, op = finish(world, cell.way, "rejoin")
-            world.free_lock()
-            result = op["result"] if op else "nothing"
-            assert result != "done" or not self.has_errant, op
-            if result != "done":
-                self.check_apart()
-        if self.has_errant:
-            world.replay(self.check_held(world.rejoin()), self.new)
-            self.writer.wait_rows(5)
-        if result != "done" or message is None or self.has_errant:
-            done = world.rejoin()
-            assert done.code == 0, (message, words, done)
-        wait_same(world)
-        assert self.servers[self.new].waits_for_replica() and world.lock_session() is None
-        world.check_never_both()
-        return message, words, result
-
-    def run(self, emergency_cell=None, rejoin_cell=None):
-        """Both rows of the tables."""
-        self.die()
-        first = self.emergency(emergency_cell)
-        self.world.come_back(self.old)
-        return first, self.rejoin(rejoin_cell)
 
 
 def messages_of(world, writer, has_errant):

@@ -11,10 +11,11 @@ import pytest
 from conftest import IS_SOAK, soak
 from lib import mysql9
 from lib.consul import Consul
-from lib.crash import Table, all_cells, finish, kill_at, named, some_cells, undisturbed
+from lib.crash import (
+    ACTIONS, Table, all_cells, before_act, disturb, finish, kill_at, named, some_cells, undisturbed)
 from lib.proc import wait_for
 from lib.relay import Relay
-from lib.tripwire import Tripwire, announces
+from lib.tripwire import Tripwire
 from lib.world import PAIR, World, wait_well
 
 
@@ -106,67 +107,41 @@ def test_killed_at_every_message(world):
 # --- a step that fails, or hangs -------------------------------------------------------------------------
 
 
-# What the command is held before: the journal entry of a step, or the act itself, where it has none or the
-# limit of the whole runs already.
-STEPS = {"fence": announces("fence"), "flip": "names/" + PAIR, "lift": announces("lift"),
-         "sessions": announces("sessions"), "test write": announces("test-write")}
-
-
-def freeze(process):
-    process.freeze()
-    return process.thaw
-
-
-def kill_server(process):
-    process.kill()
-    return process.start
-
-
-ACTIONS = {"freeze": freeze, "kill": kill_server}
+# What the command is held at: the journal entry of a step, or the act itself, where it has none or the limit of the
+# whole runs already; and for one that only looks, just behind the act before it.
+STEPS = {"pre-sync": dict(before_act("pre-sync"), after=True), "fence": before_act("fence"),
+         "catch-up": {"at": 1, "match": "SET GLOBAL ", "after": True}, "flip": {"at": 1, "match": "names/" + PAIR},
+         "lift": before_act("lift"), "agents": {"at": 2, "match": "SET GLOBAL ", "after": True},
+         "sessions": before_act("sessions"), "test write": before_act("test-write"),
+         "follow": {"at": 1, "match": "REPLACE INTO ", "after": True}}
+BEFORE_LIFT = ("pre-sync", "fence", "catch-up", "flip")
 
 
 def victims(world):
-    return {"old": world.servers[world.named()], "new": world.servers[world.other()], "Consul": world.consul}
+    return {"old": world.servers[world.named()], "new": world.servers[world.other()], "Consul": world.consul,
+            "agent": world.agents[0]}
 
 
 def disturbed(world, step, what, whom):
-    """Exit code, seconds and outcome of a run in which that happened before that step."""
-    before = world.named()
+    """What was said and done, seconds, whether somebody took writes meanwhile, the journal, the messages."""
     world.api.delete_tree(world.root + "ops/")
     process = victims(world)[whom]
-    command = begin(world, at=1, match=STEPS[step])
-    assert command.wait_stopped(), command.end()
-    mend = ACTIONS[what](process)
-    began = time.monotonic()
-    command.go_on()
-    try:
-        wait_for("it ends, or the writers are free", lambda: command.popen.poll() is not None
-                 or time.monotonic() > began + FREE_S, 60, 0.05)
-        # Writers come before everything: a server that is not the disturbed one and was active is
-        # writable again by now, or the new one is.
-        is_free = is_somebody_writable(world, process)
-    finally:
-        mend()
-        world.api.close()
-        if process is world.consul:
-            world.consul.ensure()
-    done = command.end(120)
-    took = time.monotonic() - began
-    if process is not world.consul and what == "kill":
+    # Writers come before everything: a server that is not the disturbed one and was active is writable again by
+    # then, or the new one is.
+    done, is_free, took, messages = disturb(world, argv(world), STEPS[step], what, process,
+                                            lambda: is_somebody_writable(world, process))
+    if process is world.consul:
+        world.consul.ensure()
+    elif what == "kill" and whom != "agent":
         # As a careful administrator's server comes up: a person starts its replication.
         process.sql("START REPLICA")
-    words = "exit %d" % done.code
+    words, op = "exit %d" % done.code, world.operation()
     if done.code == 6:
         print(done)
-    op = world.operation()
     if op is not None and op["result"] not in ("done", "undone"):
-        again = world.run("resume", op["id"], "--yes", limit=90)
-        if again.code == 3 and "rollback" in again.out + again.err:
-            again = world.run("rollback", op["id"], "--yes", limit=90)
-        words += ", again %d" % again.code
-        assert again.code in (0, 1, 5), again
+        words += ", " + finish(world, "resume")[0]
         op = world.operation()
-    return words, took, is_free, before, op, command.messages()
+    return words, took, is_free, op, messages
 
 
 def is_somebody_writable(world, disturbed):
@@ -186,28 +161,30 @@ def mend_what_came_back(world, whom):
     return ""
 
 
-CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")]
+CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")] + [
+    ("agents", what, "agent") for what in ACTIONS]
 SHORT = [("fence", "freeze", "new"), ("flip", "freeze", "new"), ("flip", "kill", "new"),
-         ("flip", "freeze", "Consul"), ("lift", "freeze", "new"), ("lift", "kill", "old")]
-FREE_S = 5.5  # the budget of 3 s, and what a busy machine takes
+         ("flip", "freeze", "Consul"), ("lift", "freeze", "new"), ("lift", "kill", "old"),
+         ("catch-up", "kill", "new"), ("follow", "kill", "old")]
 
 
 @pytest.mark.parametrize("step,what,whom", CELLS if IS_SOAK else SHORT)
 def test_something_dies_or_hangs(world, step, what, whom):
-    words, took, is_free, before, op, messages = disturbed(world, step, what, whom)
+    before = world.named()
+    words, took, is_free, op, messages = disturbed(world, step, what, whom)
     by_hand = mend_what_came_back(world, whom)
     print("%-10s %-6s %-6s %-20s %5.1f s  free: %s  %s %s" % (
         step, what, whom, words, took, is_free, op and op["result"], by_hand))
     check_truth(world, before, op, messages)
     # While the old one or Consul is disturbed somebody takes writes; with the old one itself gone before
     # the lift, nobody can.
-    if not (whom == "old" and step in ("fence", "flip")) and not (whom == "new" and step == "lift"):
+    if not (whom == "old" and step in BEFORE_LIFT) and not (whom == "new" and step == "lift"):
         assert is_free or whom == "new" and op["result"] == "done"
 
 
 def test_the_answer_of_the_flip_is_lost(world, relay):
     """It is committed, and nobody says so: the truth is looked for, found, and gone on from."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     relay.set("deaf")
     command.go_on()
@@ -225,7 +202,7 @@ def test_the_answer_of_the_flip_is_lost(world, relay):
 def test_the_answer_of_the_flip_stays_lost(world, relay):
     """Longer than the budget: the old one takes writes again, whatever the name says for the moment; once
     Consul answers, the name says so, too."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     relay.set("deaf")
     began = time.monotonic()
@@ -243,7 +220,7 @@ def test_the_answer_of_the_flip_stays_lost(world, relay):
 @pytest.mark.parametrize("step", ["fence", "flip", "lift"])
 def test_the_session_ends_in_the_middle(world, step):
     """Somebody else may hold the lock by now: nothing more is done under it."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     world.forget_lock()
     command.go_on()
@@ -260,7 +237,7 @@ def test_the_session_ends_in_the_middle(world, step):
 
 def test_the_terminal_goes_away(world):
     """A dead ssh: SIGHUP, and nobody reads what it says. It goes on, or back, and never stops half-way."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     command.popen.stdout.close()
     command.popen.stderr.close()
@@ -276,7 +253,7 @@ def test_the_terminal_goes_away(world):
 @pytest.mark.parametrize("step", ["fence", "flip", "lift"])
 def test_ctrl_c(world, step):
     """Before the point of no return it undoes, behind it it is not heard."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     command.popen.send_signal(2)
     command.go_on()
@@ -294,7 +271,7 @@ def test_ctrl_c(world, step):
 def test_taken_over_while_it_was_frozen(world, step, way):
     """Its machine stood still for longer than its session lived, somebody else has ended the operation,
     and then it goes on as if nothing had been: it touches nothing any more."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     world.forget_lock()
     # As on another host, where nobody can see that it is still there: the lock of an ended session.
