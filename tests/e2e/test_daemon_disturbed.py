@@ -35,7 +35,7 @@ def watch(chat):
     assert not watch.both and watch.count > 100
 
 
-@pytest.mark.parametrize("emergency,step,what", soak(CELLS, [(False, "start", "freeze")]))
+@pytest.mark.parametrize("emergency,step,what", soak(CELLS, [(False, "flip", "kill")]))
 def test_consul_dies_or_hangs(chat, own_consul, watch, emergency, step, what):
     chat.api.delete_tree(chat.root + "ops/")
     old, new = chat.get("names/chat"), chat.standby()

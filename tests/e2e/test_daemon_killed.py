@@ -5,7 +5,7 @@ import pytest
 
 from conftest import soak
 from lib.chat import Chat
-from lib.crash import Table, all_cells, finish, kill_at, some_cells, undisturbed
+from lib.crash import Cell, Table, all_cells, finish, kill_at, some_cells, undisturbed
 
 REJOIN = ["rejoin", "chat", "--yes"]
 
@@ -86,6 +86,12 @@ class Rejoin(Case):
         self.check("done")
 
 
+def few_cells(messages):
+    """And where one would run on both, if the old one were started first."""
+    flip = [Cell(at, False, "rollback") for at, m in enumerate(messages, 1) if m == "txn: the flip"]
+    return some_cells(messages, 2) + flip
+
+
 @pytest.mark.parametrize("case", [Case, Emergency, Rejoin])
 def test_killed_at_every_message(chat, case):
     watch = chat.watch()
@@ -94,7 +100,7 @@ def test_killed_at_every_message(chat, case):
     first.check("done")
     print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
     table = Table(case.kind + ", daemon")
-    for cell in soak(all_cells, lambda m: some_cells(m, 2))(messages):
+    for cell in soak(all_cells, few_cells)(messages):
         one = case(chat)
         message, words, result = kill_at(chat, one.argv(), cell), "", "done"
         if message is not None:

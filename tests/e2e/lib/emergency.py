@@ -3,7 +3,6 @@ writer, comes back as its configuration says (read-only, without replication), i
 transactions are replayed, or it is rebuilt from the other."""
 import os
 import subprocess
-import time
 
 import pytest
 
@@ -155,11 +154,9 @@ class Round:
             self.writer.wait_rows(ERRANT_ROWS)
             old.kill()
             return
-        self.writer.freeze()
-        time.sleep(0.02)
+        old.set_read_only(True)
         new.wait_applied(old)
         old.kill()
-        self.writer.thaw()
 
     # --- emergency ---------------------------------------------------------------------------------------
 
@@ -236,6 +233,8 @@ class Round:
             self.writer.wait_rows(5)
         if result != "done" or message is None or self.has_errant:
             done = world.rejoin()
+            if done.code == 5:  # all as before: a loaded machine has not answered in time
+                done = world.rejoin()
             assert done.code == 0, (message, words, done)
         self.check_whole()
         return message, words, result
