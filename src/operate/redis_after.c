@@ -82,6 +82,9 @@ redis_follows_verify(struct op *op, struct err *e)
 		return -1;
 	if (redis_info_is_master(&from))
 		return err_set(e, ERR_CONFLICT, "%s is a master", op->journal->from);
+	/* It did not answer when it was to be attached. */
+	if (redis_info_follows(&from, REDIS_NOWHERE) && redis_attach(op, e) != 0)
+		return -1;
 	if (strcmp(from.link, "up") != 0 || strcmp(from.replid, to.replid) != 0)
 		return say_link(op, &from, e);
 	behind = redis_info_offset(&to) - redis_info_offset(&from);

@@ -23,6 +23,7 @@
 #include "operate/sql_replication.h"
 
 #define STEP_LIMIT_MS 300000 /* a night of the active one's transactions to catch up with */
+#define START_MS 10000       /* a busy MySQL took more than the 2 s of a question (measured) */
 #define SHOWN_MAX 20
 #define COMPARED \
 	"compared" /* MariaDB's position of the one that comes back, known to the active one */
@@ -185,9 +186,17 @@ compare(struct op *op, struct err *e)
 
 /* No writer waits for a start: it may take a busy MySQL some seconds, as a stop does. */
 static int
+start(struct op *op, struct sql_server *s, struct err *e)
+{
+	int64_t left_ms = op_left_ms(op);
+
+	return sql_server_start_replication(s, left_ms < START_MS ? left_ms : START_MS, e);
+}
+
+static int
 follow(struct op *op, struct err *e)
 {
-	return sql_server_start_replication(sql_pair_of(op)->from, op_left_ms(op), e);
+	return start(op, sql_pair_of(op)->from, e);
 }
 
 /* As verify: a transaction that cannot be executed is not waited for. */
@@ -230,7 +239,7 @@ back(struct op *op, struct err *e)
 	if (sql_server_is_stopped(to, sql_pair_ask_ms(op), e) == 1 &&
 	    sql_server_pass(to, op_fact(op, COMPARED), sql_pair_ask_ms(op), e) != 0)
 		return -1;
-	return sql_server_start_replication(to, op_left_ms(op), e);
+	return start(op, to, e);
 }
 
 /* Threads that run at first may stop at the first transaction. */

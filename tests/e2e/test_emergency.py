@@ -36,7 +36,7 @@ def world(raised):
 def check_held(world, done, old, new, written, before):
     """A rejoin that found errant transactions: held, listed, saved, and neither server's data touched."""
     assert done.code == 3, done
-    op = world.newest("rejoin")
+    op = world.operation("rejoin")
     assert op["result"] == "undone" and op["from"] == old and op["to"] == new, op
     facts = op["facts"]
     text = said(done)
@@ -93,7 +93,7 @@ def test_killed_under_the_writer_and_clean(world):
     done = world.rejoin()
     if done.code == 3:
         # The commit in flight.
-        world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+        world.replay(world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
         done = world.rejoin()
     assert done.code == 0, done
     assert world.db4.waits_for_replica()
@@ -296,7 +296,7 @@ def test_what_is_received_at_the_last_moment(world):
     wait_for("received", lambda: world.db4.has_received(world.db3), 5)
     command.go_on()
     done = command.end(120)
-    op = world.newest("emergency")
+    op = world.operation("emergency")
     if world.is_mariadb:
         assert done.code == 6 and '"Received, not executed"' in said(done), done
         replay_relay_log(world, "db4")
@@ -304,7 +304,7 @@ def test_what_is_received_at_the_last_moment(world):
         assert done.code in (0, 5), done
     else:
         assert done.code == 5, done
-    assert world.newest("emergency")["result"] == "undone"
+    assert world.operation("emergency")["result"] == "undone"
     world.db4.sql("START REPLICA SQL_THREAD")
     wait_for("all of them", lambda: count(world, "db4", written) == 5, 10)
     world.db3.kill()
@@ -364,7 +364,7 @@ def test_frozen_then_thawed(world, vantage):
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "0", "it was not ended"
     client.kill()
     client.wait()
-    world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+    world.replay(world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
     assert world.rejoin().code == 0
     wait_same(world)
     wait_for("fine", lambda: vantage.pair(PAIR)["trouble"] == "fine", 15, 0.05)

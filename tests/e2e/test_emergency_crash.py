@@ -1,15 +1,13 @@
-"""An emergency whose tool dies in the middle, whose fence-command fails, or whose active server has a full
-disk: after resume one is writable, the name says that one, and the way back is open."""
+"""An emergency whose fence-command fails, or whose active server has a full disk: one is writable in the end, the
+name says that one, and the way back is open. (Killed in the middle: test_emergency_killed.py.)"""
 import os
-import time
 
 import pytest
 
-from conftest import IS_SOAK, soak
+from conftest import soak
 from lib import mariadb
 from lib.emergency import EmergencyWorld, begin, fill_disk, on_a_small_disk, said, wait_same
 from lib.proc import wait_for
-from lib.tripwire import Tripwire, announces
 from lib.world import PAIR
 
 FENCE = """#!/bin/sh
@@ -58,7 +56,7 @@ def test_fence_command(world):
         assert done.code in (3, 5) and "the board does not answer" in said(done), done
         assert before == (world.named(), world.api.index(world.root + "names/" + PAIR),
                           world.db4.is_read_only(), world.db4.is_applying())
-        assert world.lock_session() is None and world.newest("emergency")["result"] == "undone"
+        assert world.lock_session() is None and world.operation("emergency")["result"] == "undone"
         os.unlink(os.path.join(world.dir, "fence-fails"))
         done = world.emergency("--dead", "db3")
         assert done.code == 0, done
@@ -70,60 +68,6 @@ def test_fence_command(world):
         wait_same(world)
     finally:
         world.configure()
-
-
-# --- the tool dies in the middle ---------------------------------------------------------------------------
-
-
-def finish(world, kind):
-    """resume, until it has ended; its journal."""
-    op = world.newest(kind)
-    done = world.run("resume", op["id"], "--yes", limit=90)
-    assert done.code in (0, 1), done
-    return world.newest(kind)
-
-
-STEPS = {"emergency": ("semi-sync", "part", "stop", "flip", "lift", "test-write"),
-         "rejoin": ("sessions", "compare", "follow", "back", "semi-sync")}
-SHORT = {"emergency": ("part",), "rejoin": ("back",)}
-
-
-@pytest.mark.parametrize("kind,step", [(k, s) for k in STEPS for s in (STEPS if IS_SOAK else SHORT)[k]])
-def test_killed_in_the_middle(world, kind, step):
-    """Before and after the journal entry of each step."""
-    for after in soak((False, True), (True,)):
-        begin(world)
-        world.set_semi_sync(True)
-        world.db3.kill()
-        argv = world.emergency_argv("--dead", "db3")
-        if kind == "emergency":
-            match = "names/" + PAIR if step == "flip" else announces(step)
-            kill_command(world, argv, match, after)
-            op = finish(world, "emergency")
-        else:
-            assert world.run(*argv, limit=90).code == 0
-            op = world.newest("emergency")
-        assert op["result"] == "done", op
-        assert world.named() == "db4" and world.writable() == ["db4"]
-        assert not world.db4.waits_for_replica()
-        world.come_back("db3")
-        if kind == "rejoin":
-            kill_command(world, ["rejoin", PAIR, "--yes"], announces(step), after)
-            assert finish(world, "rejoin")["result"] == "done"
-        else:
-            assert world.rejoin().code == 0
-        wait_same(world)
-        assert world.db4.waits_for_replica()
-        world.check_never_both()
-        world.set_semi_sync(False)
-
-
-def kill_command(world, argv, match, after):
-    command = Tripwire(world.procs, world.argv(argv), at=1, match=match, after=after)
-    assert command.wait_stopped(), command.end()
-    command.kill()
-    if after:
-        time.sleep(0.01)
 
 
 # --- a full disk -------------------------------------------------------------------------------------------
@@ -148,7 +92,7 @@ def test_the_disk_of_the_active_is_full(world):
         if code == 0:
             done = world.failover()
             assert done.code == 5, done
-            refused = [world.newest("failover")["error"]]
+            refused = [world.operation("failover")["error"]]
         print("planned: %s" % refused)
         assert world.named() == "db3" and world.db4.is_read_only()
         done = world.run("failover", PAIR, "--emergency", "--dry-run")
@@ -166,7 +110,7 @@ def test_the_disk_of_the_active_is_full(world):
     world.come_back("db3")
     done = world.rejoin()
     if done.code == 3:
-        world.replay(world.newest("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+        world.replay(world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
         done = world.rejoin()
     assert done.code == 0, done
     wait_same(world)

@@ -52,7 +52,7 @@ def test_cut_off(world):
     assert done.code == 3 and "errant" in said(done), done
     assert world.db3.is_read_only() and world.writable() == ["db4"]
     far.end()
-    op = world.newest("rejoin")
+    op = world.operation("rejoin")
     saved = op["facts"]["errant-file"][:-len("binlog")] + "sql"
     printed = open(saved, errors="replace").read()
     missing = [row for row in far.rows if "@1=%d\n" % row not in printed]

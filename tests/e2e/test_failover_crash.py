@@ -4,8 +4,6 @@ master is writable, the name says that one, both replicate and have the same, th
 nothing that was acknowledged is lost, and at no instant were both writable.
 
 The short form takes some of the points; SOAK=1 all of them, with resume and with rollback at each."""
-import collections
-import re
 import time
 
 import pytest
@@ -13,11 +11,13 @@ import pytest
 from conftest import IS_SOAK, soak
 from lib import mysql9
 from lib.consul import Consul
+from lib.crash import (
+    ACTIONS, Table, all_cells, before_act, disturb, finish, kill_at, named, some_cells, undisturbed)
 from lib.emergency import said
 from lib.proc import wait_for
 from lib.relay import Relay
 from lib.tripwire import Tripwire, announces
-from lib.world import LOCK_DELAY_S, PAIR, World, wait_well
+from lib.world import PAIR, World, wait_well
 
 
 @pytest.fixture(scope="module")
@@ -53,47 +53,12 @@ def world(raised, relay):
     return raised
 
 
+def argv(world):
+    return ["failover", PAIR, "--plan", world.plan_id(), "--yes"]
+
+
 def begin(world, at=0, match=None, after=False):
-    return Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=at,
-                    match=match, after=after)
-
-
-def named(message):
-    """What a message is, in a few words."""
-    step = re.findall(r'"name":"([\w-]+)","state":"(?:begun|failed)"', message)
-    ended = re.findall(r'"result":"(done|undone|failed)"', message)
-    for pattern, words in (
-            (r"^PUT /v1/session/create", "session"), (r"^PUT /v1/session/renew", "renewal"),
-            (r"^PUT /v1/session/destroy", "end of session"), (r"^PUT /v1/kv/.*locks/", "lock"),
-            (r"^PUT /v1/txn.*names/", "txn: the flip"),
-            (r"^PUT /v1/txn.*ops/", "journal: " + (ended + step + ["it exists"])[0]),
-            (r"^PUT /v1/txn.*delete", "release"), (r"^PUT /v1/txn.*locks/", "lock"),
-            (r"^(PUT|DELETE) (\S+)", None), (r"^(\w+( \w+)?( \w+)?)", None)):
-        found = re.search(pattern, message)
-        if found:
-            return words or found.group(0)[:40]
-    return message[:30]
-
-
-def operation(world):
-    """The newest one, None: the journal has none."""
-    return next(iter(world.history()), None)
-
-
-def finish(world, way):
-    """After a kill: resume or rollback until it is one or the other. What was done, in words."""
-    op = operation(world)
-    if op is None or op["result"] in ("done", "undone"):
-        return "-", op
-    assert op["result"] == "running", op
-    done = world.run(way, op["id"], "--yes", limit=90)
-    words = "%s %d" % (way, done.code)
-    if way == "rollback" and done.code == 3:
-        # Behind the point of no return there is only forward.
-        done = world.run("resume", op["id"], "--yes", limit=90)
-        words += ", resume %d" % done.code
-    assert done.code in (0, 1, 5), (words, done)
-    return words, operation(world)
+    return Tripwire(world.procs, world.argv(argv(world)), at=at, match=match, after=after)
 
 
 def check_truth(world, before, op, messages=()):
@@ -101,8 +66,7 @@ def check_truth(world, before, op, messages=()):
     active = world.check_well()
     if op is None:
         # Between the lock and the first entry there is nothing to resume: the lock ends with its session.
-        world.forget_lock()
-        time.sleep(LOCK_DELAY_S)
+        world.free_lock()
         assert active == before
     else:
         assert op["result"] in ("done", "undone"), op
@@ -112,69 +76,32 @@ def check_truth(world, before, op, messages=()):
     return op["result"] if op else "nothing"
 
 
-def clean_run(world):
-    """The messages of a run that nobody disturbs."""
-    command = begin(world)
-    assert not command.wait_stopped()
-    done = command.end()
-    assert done.code == 0, done
-    world.check_well()
-    return command.messages()
-
-
-def kill_at(world, point, after, way):
-    """One cell of the matrix: (message, what was done, outcome), or None where it never came there."""
+def killed_at(world, cell):
+    """One cell of the matrix: (message, what was done, outcome); None: it never came there."""
     before = world.named()
     world.api.delete_tree(world.root + "ops/")
-    command = begin(world, at=point, after=after)
-    if not command.wait_stopped():
-        assert command.end().code == 0
+    message = kill_at(world, argv(world), cell)
+    if message is None:
         world.check_well()
-        return None
-    command.kill()
-    message = named(command.messages()[-1])
-    if after:
-        time.sleep(0.005)
-    words, op = finish(world, way)
+        return (None,)
+    words, op = finish(world, cell.way)
     if op is not None and words == "-":
         # Its end was written down; the lock goes with the session.
-        world.forget_lock()
-        time.sleep(LOCK_DELAY_S)
+        world.free_lock()
     return message, words, check_truth(world, before, op)
 
 
 def test_killed_at_every_message(world):
-    clean_run(world)  # the first one of all makes the table of the test write
-    messages = [named(m) for m in clean_run(world)]
-    points = len(messages)
+    undisturbed(world, argv(world))  # the first one of all makes the table of the test write
+    messages = undisturbed(world, argv(world))
+    world.check_well()
     print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
-    # What comes before the lock is the preflight.
-    first = messages.index("lock") + 1
-    assert points - first >= 12, messages
-    if IS_SOAK:
-        cells = [(n, after, way) for n in range(first, points + 1) for after in (False, True)
-                 for way in ("resume", "rollback")]
-    else:
-        # Every other point once, on alternating sides and ways.
-        cells = [(n, k // 2 % 2 == 0, ("resume", "rollback")[k % 2])
-                 for k, n in enumerate(range(first, points + 1, 2))]
+    assert len(all_cells(messages)) >= 13 * 4, messages
     writer = world.writer(rate=100)
-    rows, missed = [], 0
-    print("\n%5s %-7s %-28s %-24s %s" % ("point", "killed", "message", "then", "outcome"))
-    try:
-        for point, after, way in cells:
-            row = kill_at(world, point, after, way)
-            if row is None:
-                missed += 1
-                continue
-            rows.append(row)
-            print("%5d %-7s %-28s %-24s %s" % (point, "after" if after else "before", *row), flush=True)
-    finally:
-        print("%d points, %d cells, %d never reached; outcomes %s" % (
-            points, len(cells), missed, dict(collections.Counter(r[2] for r in rows))))
-    # Sessions are ended, renewals come when they come: not each run has as many messages.
-    assert missed <= max(2, len(cells) // 5)
-    assert {r[2] for r in rows} >= {"done", "undone"}
+    table = Table("planned, " + world.kind)
+    for cell in soak(all_cells, some_cells)(messages):
+        table.add(cell, *killed_at(world, cell))
+    table.end(("done", "undone"))
     report = world.check_writer(writer)
     print("%d rows acknowledged, none lost" % report["acknowledged"])
 
@@ -182,67 +109,41 @@ def test_killed_at_every_message(world):
 # --- a step that fails, or hangs -------------------------------------------------------------------------
 
 
-# What the command is held before: the journal entry of a step, or the act itself, where it has none or the
-# limit of the whole runs already.
-STEPS = {"fence": announces("fence"), "flip": "names/" + PAIR, "lift": announces("lift"),
-         "sessions": announces("sessions"), "test write": announces("test-write")}
-
-
-def freeze(process):
-    process.freeze()
-    return process.thaw
-
-
-def kill_server(process):
-    process.kill()
-    return process.start
-
-
-ACTIONS = {"freeze": freeze, "kill": kill_server}
+# What the command is held at: the journal entry of a step, or the act itself, where it has none or the limit of the
+# whole runs already; and for one that only looks, just behind the act before it.
+STEPS = {"pre-sync": dict(before_act("pre-sync"), after=True), "fence": before_act("fence"),
+         "catch-up": {"at": 1, "match": "SET GLOBAL ", "after": True}, "flip": {"at": 1, "match": "names/" + PAIR},
+         "lift": before_act("lift"), "agents": {"at": 2, "match": "SET GLOBAL ", "after": True},
+         "sessions": before_act("sessions"), "test write": before_act("test-write"),
+         "follow": {"at": 1, "match": "REPLACE INTO ", "after": True}}
+BEFORE_LIFT = ("pre-sync", "fence", "catch-up", "flip")
 
 
 def victims(world):
-    return {"old": world.servers[world.named()], "new": world.servers[world.other()], "Consul": world.consul}
+    return {"old": world.servers[world.named()], "new": world.servers[world.other()], "Consul": world.consul,
+            "agent": world.agents[0]}
 
 
 def disturbed(world, step, what, whom):
-    """Exit code, seconds and outcome of a run in which that happened before that step."""
-    before = world.named()
+    """What was said and done, seconds, whether somebody took writes meanwhile, the journal, the messages."""
     world.api.delete_tree(world.root + "ops/")
     process = victims(world)[whom]
-    command = begin(world, at=1, match=STEPS[step])
-    assert command.wait_stopped(), command.end()
-    mend = ACTIONS[what](process)
-    began = time.monotonic()
-    command.go_on()
-    try:
-        wait_for("it ends, or the writers are free", lambda: command.popen.poll() is not None
-                 or time.monotonic() > began + FREE_S, 60, 0.05)
-        # Writers come before everything: a server that is not the disturbed one and was active is
-        # writable again by now, or the new one is.
-        is_free = is_somebody_writable(world, process)
-    finally:
-        mend()
-        world.api.close()
-        if process is world.consul:
-            world.consul.ensure()
-    done = command.end(120)
-    took = time.monotonic() - began
-    if process is not world.consul and what == "kill":
+    # Writers come before everything: a server that is not the disturbed one and was active is writable again by
+    # then, or the new one is.
+    done, is_free, took, messages = disturb(world, argv(world), STEPS[step], what, process,
+                                            lambda: is_somebody_writable(world, process))
+    if process is world.consul:
+        world.consul.ensure()
+    elif what == "kill" and whom != "agent":
         # As a careful administrator's server comes up: a person starts its replication.
         process.sql("START REPLICA")
-    words = "exit %d" % done.code
+    words, op = "exit %d" % done.code, world.operation()
     if done.code == 6:
         print(done)
-    op = operation(world)
     if op is not None and op["result"] not in ("done", "undone"):
-        again = world.run("resume", op["id"], "--yes", limit=90)
-        if again.code == 3 and "rollback" in again.out + again.err:
-            again = world.run("rollback", op["id"], "--yes", limit=90)
-        words += ", again %d" % again.code
-        assert again.code in (0, 1, 5), again
-        op = operation(world)
-    return words, took, is_free, before, op, command.messages()
+        words += ", " + finish(world, "resume")[0]
+        op = world.operation()
+    return words, took, is_free, op, messages
 
 
 def is_somebody_writable(world, disturbed):
@@ -262,28 +163,30 @@ def mend_what_came_back(world, whom):
     return ""
 
 
-CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")]
+CELLS = [(step, what, whom) for step in STEPS for what in ACTIONS for whom in ("old", "new", "Consul")] + [
+    ("agents", what, "agent") for what in ACTIONS]
 SHORT = [("fence", "freeze", "new"), ("flip", "freeze", "new"), ("flip", "kill", "new"),
-         ("flip", "freeze", "Consul"), ("lift", "freeze", "new"), ("lift", "kill", "old")]
-FREE_S = 5.5  # the budget of 3 s, and what a busy machine takes
+         ("flip", "freeze", "Consul"), ("lift", "freeze", "new"), ("lift", "kill", "old"),
+         ("catch-up", "kill", "new"), ("follow", "kill", "old")]
 
 
 @pytest.mark.parametrize("step,what,whom", CELLS if IS_SOAK else SHORT)
 def test_something_dies_or_hangs(world, step, what, whom):
-    words, took, is_free, before, op, messages = disturbed(world, step, what, whom)
+    before = world.named()
+    words, took, is_free, op, messages = disturbed(world, step, what, whom)
     by_hand = mend_what_came_back(world, whom)
     print("%-10s %-6s %-6s %-20s %5.1f s  free: %s  %s %s" % (
         step, what, whom, words, took, is_free, op and op["result"], by_hand))
     check_truth(world, before, op, messages)
     # While the old one or Consul is disturbed somebody takes writes; with the old one itself gone before
     # the lift, nobody can.
-    if not (whom == "old" and step in ("fence", "flip")) and not (whom == "new" and step == "lift"):
+    if not (whom == "old" and step in BEFORE_LIFT) and not (whom == "new" and step == "lift"):
         assert is_free or whom == "new" and op["result"] == "done"
 
 
 def test_the_answer_of_the_flip_is_lost(world, relay):
     """It is committed, and nobody says so: the truth is looked for, found, and gone on from."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     relay.set("deaf")
     command.go_on()
@@ -292,7 +195,7 @@ def test_the_answer_of_the_flip_is_lost(world, relay):
     # What the server said meanwhile is gone, and the connection breaks.
     relay.set("pass")
     done = command.end()
-    op = operation(world)
+    op = world.operation()
     print("exit %d, %s, writes refused %s ms" % (done.code, op["result"], op["refused_ms"]))
     assert done.code in (0, 5), done
     check_truth(world, "db3", op)
@@ -301,7 +204,7 @@ def test_the_answer_of_the_flip_is_lost(world, relay):
 def test_the_answer_of_the_flip_stays_lost(world, relay):
     """Longer than the budget: the old one takes writes again, whatever the name says for the moment; once
     Consul answers, the name says so, too."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     relay.set("deaf")
     began = time.monotonic()
@@ -311,7 +214,7 @@ def test_the_answer_of_the_flip_stays_lost(world, relay):
     print("writable again after %.1f s" % (time.monotonic() - began))
     relay.set("pass")
     done = command.end(120)
-    op = operation(world)
+    op = world.operation()
     assert done.code == 5 and op["result"] == "undone", (done, op)
     check_truth(world, "db3", op)
 
@@ -319,17 +222,17 @@ def test_the_answer_of_the_flip_stays_lost(world, relay):
 @pytest.mark.parametrize("step", ["fence", "flip", "lift"])
 def test_the_session_ends_in_the_middle(world, step):
     """Somebody else may hold the lock by now: nothing more is done under it."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     world.forget_lock()
     command.go_on()
     done = command.end(120)
-    op = operation(world)
+    op = world.operation()
     words = "exit %d, %s" % (done.code, op["result"])
     assert step == "lift" or world.writable() == ["db3"], done
     if op["result"] not in ("done", "undone"):
         words += ", " + finish(world, "rollback" if step == "flip" else "resume")[0]
-        op = operation(world)
+        op = world.operation()
     print("%s: %s, %s" % (step, words, op["result"]))
     check_truth(world, "db3", op)
 
@@ -339,9 +242,9 @@ SURE_S, TTL_S = 10.0, 15.0  # LOCK_SURE_MS and LOCK_TTL_MS in src/operate/op_loc
 
 def wait_undone(world, relay):
     """Until that is written down; then Consul still has its session."""
-    wait_for("undone", lambda: operation(world)["result"] == "undone", 30)
+    wait_for("undone", lambda: world.operation()["result"] == "undone", 30)
     # Its end of the session is kept back, too: only the time to live could have ended it.
-    session = operation(world)["session"]
+    session = world.operation()["session"]
     assert world.api.json("GET", "/v1/session/info/" + session), "its session is over already"
     assert relay.kept_back and all(session.encode() in request for request in relay.kept_back), relay.kept_back
     relay.bar(None)
@@ -374,7 +277,7 @@ def test_the_session_cannot_be_renewed(world, relay, step):
         holder.kill()
         holder.wait()
     assert took < TTL_S, took
-    done, op = command.end(), operation(world)
+    done, op = command.end(), world.operation()
     # Before the fence nothing was changed.
     assert done.code == (3 if step == "pre-sync" else 5), done
     assert "our session could not be renewed for 1" in said(done), done
@@ -394,14 +297,14 @@ def test_the_session_cannot_be_renewed(world, relay, step):
 
 def test_the_terminal_goes_away(world):
     """A dead ssh: SIGHUP, and nobody reads what it says. It goes on, or back, and never stops half-way."""
-    command = begin(world, at=1, match=STEPS["flip"])
+    command = begin(world, at=1, match=STEPS["flip"]["match"])
     assert command.wait_stopped(), command.end()
     command.popen.stdout.close()
     command.popen.stderr.close()
     command.popen.send_signal(1)
     command.go_on()
     code = command.popen.wait(60)
-    op = operation(world)
+    op = world.operation()
     print("exit %d, %s" % (code, op["result"]))
     assert code in (0, 5), op
     check_truth(world, "db3", op)
@@ -410,12 +313,12 @@ def test_the_terminal_goes_away(world):
 @pytest.mark.parametrize("step", ["fence", "flip", "lift"])
 def test_ctrl_c(world, step):
     """Before the point of no return it undoes, behind it it is not heard."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     command.popen.send_signal(2)
     command.go_on()
     done = command.end()
-    op = operation(world)
+    op = world.operation()
     print("%s: exit %d, %s" % (step, done.code, op["result"]))
     # The message before which it was held is sent; what comes next is not.
     expected = {"fence": (5, "undone"), "flip": (5, "undone"), "lift": (0, "done")}[step]
@@ -428,19 +331,19 @@ def test_ctrl_c(world, step):
 def test_taken_over_while_it_was_frozen(world, step, way):
     """Its machine stood still for longer than its session lived, somebody else has ended the operation,
     and then it goes on as if nothing had been: it touches nothing any more."""
-    command = begin(world, at=1, match=STEPS[step])
+    command = begin(world, at=1, match=STEPS[step]["match"])
     assert command.wait_stopped(), command.end()
     world.forget_lock()
     # As on another host, where nobody can see that it is still there: the lock of an ended session.
-    other = world.run(way, operation(world)["id"], "--yes", limit=90)
+    other = world.run(way, world.operation()["id"], "--yes", limit=90)
     assert other.code in (0, 3), other
     if other.code == 3:
         assert step == "lift" and way == "rollback", other
-    op = operation(world)
+    op = world.operation()
     before = world.snapshot()
     command.go_on()
     done = command.end(120)
     print("%s, %s: %s; it then: exit %d" % (step, way, op["result"], done.code))
     assert done.code in (3, 5, 6), done
-    assert world.snapshot()[:2] == before[:2] and operation(world) == op
+    assert world.snapshot()[:2] == before[:2] and world.operation() == op
     check_truth(world, "db3", op)

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from conftest import IS_SOAK, soak
+from conftest import soak
+from lib.crash import Table, all_cells, finish, kill_at, some_cells, undisturbed
 from lib.proc import wait_for
 from lib.redis import RedisError, sentinel_trio
-from lib.redis_desk import RedisDesk, emergency, named, rejoin, words
+from lib.redis_desk import RedisDesk, emergency, rejoin, words
 from lib.tripwire import Tripwire
 
 # A Redis before 6.2 has neither FAILOVER nor CLIENT PAUSE for writers alone.
@@ -324,55 +325,37 @@ def test_what_only_the_old_one_has_is_saved(desk):
 # --- interrupted, and taken up again ---------------------------------------------------------------------
 
 
-def killed_at(desk, at, after, way):
-    """One cell of the matrix; None: it has ended before it came there."""
+def planned(desk):
+    return ["failover", "sessions", "--plan", desk.plan(), "--yes"]
+
+
+def killed_at(desk, cell):
+    """One cell of the matrix: (message, what was done, outcome); None: it has ended before it came there."""
     before = desk.active()
     desk.api.delete_tree(desk.root + "ops/")
-    command = Tripwire(desk.procs, desk.argv(["failover", "sessions", "--plan", desk.plan(), "--yes"]),
-                       at=at, after=after)
-    if not command.wait_stopped():
-        assert command.end().code == 0
-        return None
-    command.kill()
-    message, words = named(command.messages()[-1]), "-"
-    if desk.api.list(desk.root + "ops/") and desk.last()["result"] == "running":
-        done = desk.run(way, desk.last()["id"], "--yes", limit=90)
-        words = "%s %d" % (way, done.code)
-        if way == "rollback" and done.code == 3:  # behind the point of no return
-            done = desk.run("resume", desk.last()["id"], "--yes", limit=90)
-            words += ", resume %d" % done.code
-        assert done.code in (0, 5), (message, words, done)
-    desk.forget_lock()
+    message = kill_at(desk, planned(desk), cell)
+    if message is None:
+        return (None,)
+    done, op = finish(desk, cell.way)
+    desk.free_lock()
     desk.check_settled()
-    result = desk.last()["result"] if desk.api.list(desk.root + "ops/") else "nothing"
-    assert (result == "done") == (desk.active() != before), (message, words, result)
-    return message, words, result
+    result = op["result"] if op else "nothing"
+    assert (result == "done") == (desk.active() != before), (message, done, result)
+    return message, done, result
 
 
 def test_killed_at_every_message(desk):
-    command = Tripwire(desk.procs, desk.argv(["failover", "sessions", "--plan", desk.plan(), "--yes"]))
-    assert not command.wait_stopped() and command.end().code == 0
-    messages = [named(m) for m in command.messages()]
-    first = messages.index("lock") + 1  # what is before that is the preflight
+    messages = undisturbed(desk, planned(desk))
     assert "CLIENT PAUSE 3000 WRITE" in messages and "REPLICAOF NO ONE" in messages, messages
     desk.check_settled()
     writer, watch = desk.writer(), desk.watch()
-    if IS_SOAK:
-        cells = [(n, after, way) for n in range(first, len(messages) + 1) for after in (False, True)
-                 for way in ("resume", "rollback")]
-    else:
-        cells = [(n, n // 2 % 2 == 0, ("resume", "rollback")[n // 4 % 2])
-                 for n in range(first, len(messages) + 1, 2)]
-    rows = []
-    for at, after, way in cells:
-        row = killed_at(desk, at, after, way)
-        if row:
-            rows.append("%5d %-7s %-28s %-24s %s" % (at, "after" if after else "before", *row))
+    table = Table("planned, Redis")
+    for cell in soak(all_cells, some_cells)(messages):
+        table.add(cell, *killed_at(desk, cell))
+    table.end(("done", "undone"))
     writer.stop()
     watch.stop()
     assert not watch.two
     for server in desk.servers.values():
         assert writer.lost(server) == []
-    print("\n".join(["", "point killed  message                      then                     outcome"] +
-                    rows))
     print("%d acknowledged, none lost" % writer.count())

@@ -147,7 +147,7 @@ class Walk:
             if done.code in (0, 1):
                 return
             assert done.code == 3, done
-            facts = self.world.newest("rejoin")["facts"]
+            facts = self.world.operation("rejoin")["facts"]
             assert "errant-file" in facts, done
             self.world.replay(facts["errant-file"][:-len("binlog")] + "sql", self.world.named())
         raise AssertionError("it is held again and again: %s" % done)

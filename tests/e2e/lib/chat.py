@@ -1,8 +1,9 @@
 """A pair of daemons, moved by their own start, stop and status commands: a program that runs where a file of the
 node's name lies. No server takes time to start."""
-import json
 import os
 import stat
+import threading
+import time
 
 from .cli import Desk
 from .daemon import Pointsmand
@@ -31,9 +32,12 @@ esac
 class Chat(Desk):
     """A pair "chat" of c1 (active) and c2."""
 
+    pair_name = "chat"
+
     def __init__(self, procs, consul, extra="", blocks=""):
         """extra: more members of the pair; blocks: more of the configuration."""
         super().__init__(procs.dir, consul.api, consul.url)
+        self.procs = procs
         self.script = os.path.join(self.dir, "chat")
         with open(self.script, "w") as f:
             f.write(SCRIPT)
@@ -74,10 +78,39 @@ class Chat(Desk):
     def failover(self, *args):
         return self.run(*self.argv_failover(*args), limit=60)
 
-    def last(self):
-        found = self.api.list(self.root + "ops/")
-        return json.loads(found[max(found)])
-
     def check(self, node):
         """It runs there and nowhere else, and the name says so."""
         assert (self.running(), self.get("names/chat")) == ([node], node)
+
+    def standby(self):
+        return "c2" if self.get("names/chat") == "c1" else "c1"
+
+    def watch(self):
+        return BothWatch(self.dir).start()
+
+
+class BothWatch:
+    """Looks a thousand times a second whether it runs on both."""
+
+    def __init__(self, folder):
+        self.files = [os.path.join(folder, node + ".runs") for node in ("c1", "c2")]
+        self.is_over, self.count, self.both = False, 0, []
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def _run(self):
+        a, b = self.files
+        while not self.is_over:
+            # One after the other: the first ran before and behind the moment in which the second did.
+            if os.path.exists(a) and os.path.exists(b) and os.path.exists(a):
+                self.both.append(time.monotonic())
+            self.count += 1
+            time.sleep(0.001)
+
+    def stop(self):
+        self.is_over = True
+        self.thread.join(5)
+        return self

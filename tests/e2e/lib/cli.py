@@ -15,6 +15,8 @@ import time
 from .daemon import program, quoted
 from .proc import Timeout, free_port
 
+LOCK_DELAY_S = 1.1  # after a session that was ended: src/operate/op_lock.c
+
 
 def clean_env(env=None):
     base = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}
@@ -38,6 +40,7 @@ class Desk:
     """A KV, a configuration, and somebody who types."""
 
     _count = 0
+    pair_name = None  # whose operations they are
 
     def __init__(self, directory, api=None, url=None, agent_http=None, **consul):
         Desk._count += 1
@@ -106,6 +109,40 @@ class Desk:
             self.put("names/" + name, value)
         assert self.run("init").code == 0
         return self
+
+    # --- operations on Consul ------------------------------------------------------------------------
+
+    def history(self):
+        """The journals as they stand in the KV, newest first. Not through the command: they are what it is
+        judged by."""
+        found = [json.loads(text) for text in self.api.list(self.root + "ops/").values()]
+        return sorted(found, key=lambda op: op["id"], reverse=True)
+
+    def operation(self, kind=None):
+        """The newest one, of that kind; None: there is none."""
+        return next((op for op in self.history() if kind in (None, op["kind"])), None)
+
+    def last(self):
+        """The newest one, which there is."""
+        return self.history()[0]
+
+    def lock_session(self):
+        """Who holds the lock of the pair; None: nobody."""
+        found = self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root) \
+            if self.get("locks/" + self.pair_name) is not None else []
+        return next((e["Session"] for e in found if e.get("Session")), None)
+
+    def forget_lock(self):
+        """A dead command's session ends now and not after its time to live."""
+        session = self.lock_session()
+        if session:
+            self.api.request("PUT", "/v1/session/destroy/" + session)
+        return session
+
+    def free_lock(self):
+        """And the delay is over in which Consul gives the lock of the dead to nobody."""
+        if self.forget_lock():
+            time.sleep(LOCK_DELAY_S)
 
     # --- the command ---------------------------------------------------------------------------------
 

@@ -1,8 +1,5 @@
 """A pair of Redis servers as operations see it: r4 (active) and r5, an agent, and the command."""
-import json
 import os
-import re
-import time
 
 from .cli import Desk
 from .daemon import Pointsmand
@@ -13,6 +10,8 @@ from .redis_writer import MasterWatch, RedisWriter
 
 class RedisDesk(Desk):
     """A pair "sessions" of r4 (active) and r5, an agent, and the command."""
+
+    pair_name = "sessions"
 
     def __init__(self, procs, consul, config=None, extra="", password=None, account=None):
         super().__init__(procs.dir, consul.api, consul.url)
@@ -58,20 +57,6 @@ class RedisDesk(Desk):
     def failover(self, *args):
         return self.run("failover", "sessions", "--plan", self.plan(*args), "--yes", *args)
 
-    def last(self):
-        """The journal of the newest operation."""
-        found = self.api.list(self.root + "ops/")
-        return json.loads(found[max(found)])
-
-    def forget_lock(self):
-        """The session of a command that was killed ends now, and not after its time to live."""
-        if self.get("locks/sessions") is None:
-            return
-        for entry in self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root):
-            if entry.get("Session"):
-                self.api.request("PUT", "/v1/session/destroy/" + entry["Session"])
-                time.sleep(1.1)  # the delay in which Consul gives a lock of the dead to nobody
-
     def check_settled(self):
         """One master, which is where the name leads, with the other as its linked replica."""
         active, standby = self.servers[self.active()], self.servers[self.standby()]
@@ -103,16 +88,3 @@ def emergency(desk, *args):
 
 def rejoin(desk):
     return desk.run("rejoin", "sessions", "--yes", limit=60)
-
-
-def named(message):
-    """What a message of the tripwire is, in a few words."""
-    begun = re.findall(r'"name":"([\w-]+)","state":"begun"', message)
-    for pattern, words in ((r"^PUT /v1/session/create", "session"), (r"^PUT /v1/txn.*names/", "flip"),
-                           (r"^PUT /v1/txn.*ops/", "journal " + (begun[-1] if begun else "")),
-                           (r"^PUT /v1/.*locks/", "lock"),
-                           (r"^(PUT|DELETE) \S+", None)):
-        found = re.search(pattern, message)
-        if found:
-            return words or found.group(0)[:40]
-    return " ".join(w for w in message.split() if w[0] not in "*$")[:40]

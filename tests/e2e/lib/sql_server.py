@@ -132,6 +132,11 @@ class SqlServer(Process):
         row = self.replica()
         return "Yes" in (row.get("Slave_SQL_Running"), row.get("Replica_SQL_Running"))
 
+    def is_listening(self):
+        """To its source, or tries to."""
+        row = self.replica()
+        return (row.get("Slave_IO_Running") or row.get("Replica_IO_Running") or "No") != "No"
+
     def wait_applied(self, other, limit=30.0):
         """Until it has executed all that other has written."""
         raise NotImplementedError

@@ -24,7 +24,6 @@ MARIADB_GRANTS = ("REPLICA MONITOR, BINLOG MONITOR, READ_ONLY ADMIN, PROCESS, CO
                   "REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, BINLOG ADMIN, REPLICATION SLAVE")
 MYSQL_GRANTS = ("REPLICATION CLIENT, PROCESS, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
                 "REPLICATION_SLAVE_ADMIN, XA_RECOVER_ADMIN, REPLICATION SLAVE")
-LOCK_DELAY_S = 1.1  # after a session that was ended: src/operate/op_lock.c
 PAIR, NODES = "maindb", ("db3", "db4")
 FLOOR = os.path.join(build_dir(), "bench", "failover_floor")
 
@@ -60,6 +59,7 @@ def raise_servers(procs, kind, prepare=None, addresses=None):
 
 class World(Desk):
     _worlds = 0
+    pair_name = PAIR
 
     def __init__(self, procs, consul, kind="mariadb", agents=1, url=None, pair="", hz=1000,
                  prepare=None, addresses=None):
@@ -194,12 +194,6 @@ class World(Desk):
     def failover(self, *args, limit=60.0):
         return self.run("failover", PAIR, "--plan", self.plan_id(*args), "--yes", *args, limit=limit)
 
-    def history(self):
-        """The journals as they stand in the KV, newest first. Not through the command: they are what it is
-        judged by."""
-        found = [json.loads(text) for text in self.api.list(self.root + "ops/").values()]
-        return sorted(found, key=lambda op: op["id"], reverse=True)
-
     def other(self):
         return "db4" if self.named() == "db3" else "db3"
 
@@ -233,23 +227,9 @@ class World(Desk):
 
     # --- as it was at first ------------------------------------------------------------------------------
 
-    def lock_session(self):
-        """Who holds the lock of the pair; None: nobody."""
-        found = self.api.json("GET", "/v1/kv/%slocks?recurse&consistent" % self.root) \
-            if self.get("locks/" + PAIR) is not None else []
-        return next((e["Session"] for e in found if e.get("Session")), None)
-
-    def forget_lock(self):
-        """A dead command's session ends now and not after its time to live."""
-        session = self.lock_session()
-        if session:
-            self.api.request("PUT", "/v1/session/destroy/" + session)
-        return session
-
     def reset(self):
         self.consul.ensure()
-        if self.forget_lock():
-            time.sleep(LOCK_DELAY_S)
+        self.free_lock()
         self.api.delete_tree(self.root + "ops/")
         for server in self.servers.values():
             if server.is_alive():
