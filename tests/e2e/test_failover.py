@@ -8,7 +8,7 @@ import pytest
 from lib.cli import FakeAgent, check_width
 from lib.proc import wait_for
 from lib.tripwire import Tripwire, announces
-from lib.world import LOCK_DELAY_S, PAIR, World, wait_well
+from lib.world import PAIR, World, wait_well
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +192,7 @@ def test_somebody_moved_the_name_behind_its_point_of_no_return(world):
     done = world.run("resume", op, "--yes", limit=60)
     assert done.code == 3 and "somebody made maindb lead to db3 meanwhile" in done.err, done
     assert "pointsman rejoin maindb" in done.err and world.snapshot() == before, done
-    world.forget_lock()
-    time.sleep(LOCK_DELAY_S)
+    world.free_lock()
     assert world.run("rejoin", PAIR, "--yes", limit=60).code == 0
     refuses_to_go_on(world, op, "operation %s is over" % op)
     world.check_well("db3")

@@ -6,7 +6,6 @@ leads out, with every row there that was acknowledged.
 SEED=N repeats a walk; SOAK=1 takes more and longer ones."""
 import os
 import random
-import time
 
 import pytest
 
@@ -14,7 +13,7 @@ from conftest import soak
 from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
 from lib.tripwire import Tripwire
-from lib.world import LOCK_DELAY_S, PAIR
+from lib.world import PAIR
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else list(soak(range(1, 13), range(1, 2)))
 STEPS = soak(24, 8)
@@ -109,8 +108,7 @@ class Walk:
                 result.code, said(result)[:160] if result.code not in (0, 1) else ""),
             self.world.named(), self.world.writable()), flush=True)
         # What died has no lock any more: time passes faster here.
-        if self.world.forget_lock():
-            time.sleep(LOCK_DELAY_S)
+        self.world.free_lock()
         seen = self.world.watcher.report()
         assert seen["both_writable"] == 0, seen
 
