@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "operate/client.h"
-#include "operate/interrupt.h"
 #include "feature/check_target.h"
 #include "feature/check_type.h"
 #include "feature/pair_role.h"
@@ -43,10 +42,19 @@ resolved(const struct resolve_result *r, void *arg)
 	run->is_done = true;
 }
 
+/* An operation that has begun is not: its undo needs to look, too. */
+static bool
+is_interrupted(const struct client *client)
+{
+	const struct kv_waiter *wait = &client->wait;
+
+	return wait->is_canceled != NULL && wait->is_canceled(wait->arg);
+}
+
 static int
 wait_for(struct run *run, struct client *client, struct err *e)
 {
-	while (!run->is_done && !interrupt_is_pending(NULL))
+	while (!run->is_done && !is_interrupted(client))
 		loop_turn(client->loop, TURN_MS);
 	return run->is_done ? 0 : err_set(e, ERR_CANCELED, "stopped by the operator");
 }

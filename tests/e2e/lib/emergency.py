@@ -185,7 +185,8 @@ class Round:
         if message is None:
             op = world.operation("emergency")
             if op is None:
-                assert world.emergency("--dead", self.old).code == 0
+                done = world.emergency("--dead", self.old)
+                assert done.code == 0, done
         else:
             words, op = finish(world, cell.way, "emergency")
             world.free_lock()
