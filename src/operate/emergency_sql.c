@@ -153,7 +153,7 @@ receive_again(struct op *op, struct err *e)
 
 	if (sql_pair_again(op, to, e) != 0 || sql_server_may_start(to, sql_pair_ask_ms(op), e) != 0)
 		return -1;
-	return sql_server_start_replication(to, sql_pair_ask_ms(op), e);
+	return sql_server_start_replication(to, op_left_ms(op), e);
 }
 
 static int

@@ -163,7 +163,7 @@ def play(world, writer, kind):
     writer.wait_rows(100)
     case.fail()
     done = world.emergency("--dead", case.old)
-    assert done.code == 0, done
+    assert done.code == 0, "%s\n%s" % (done, said(done))
     writer.wait_rows(100)
     near = world.write_row(case.new)
     world.check_never_both()
