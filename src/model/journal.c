@@ -275,7 +275,8 @@ journal_see_later(struct journal_later *out, const struct journal *j, const stru
 
 	/* What was undone, or only rehearsed, left everything as it was. */
 	if (strcmp(other->pair, j->pair) != 0 || strcmp(other->id, j->id) <= 0 ||
-	    other->result == OP_UNDONE || strcmp(other->kind, "rehearse") == 0)
+	    other->result == OP_UNDONE ||
+	    (strcmp(other->kind, "rehearse") == 0 && strcmp(j->kind, "rehearse") != 0))
 		return;
 	if (is_done < out->is_done || (is_done == out->is_done && strcmp(other->id, out->id) <= 0))
 		return;

@@ -26,12 +26,21 @@ is_locked(struct client *client, const char *pair)
 	return is_held;
 }
 
+/* One that only rehearsed has left nothing: it is in the way as long as somebody is at it. */
+static bool
+is_in_the_way(const struct gather *g, const struct journal *j)
+{
+	if (j->result != OP_RUNNING && j->result != OP_FAILED)
+		return false;
+	return strcmp(j->kind, "rehearse") != 0 || is_locked(g->client, j->pair);
+}
+
 static void
-add(struct preflight_facts *f, const struct journal *j)
+add(const struct gather *g, struct preflight_facts *f, const struct journal *j)
 {
 	bool is_drill = strcmp(j->kind, "rehearse") == 0 || strcmp(j->kind, "failover") == 0;
 
-	if (f->unfinished[0] == '\0' && (j->result == OP_RUNNING || j->result == OP_FAILED))
+	if (f->unfinished[0] == '\0' && is_in_the_way(g, j))
 		snprintf(f->unfinished, sizeof(f->unfinished), "%s", j->id);
 	if (f->rehearsed_ago_s < 0 && is_drill && j->result == OP_DONE)
 		f->rehearsed_ago_s = clock_wall_s() - j->at_wall_ms / 1000;
@@ -53,7 +62,7 @@ gather_past(const struct gather *g, struct preflight_facts *f, struct err *e)
 		if (j != NULL && strcmp(j->pair, f->pair) == 0) {
 			/* What came after it and went well has settled it. */
 			if (!has_ended || j->result == OP_DONE)
-				add(f, j);
+				add(g, f, j);
 			has_ended =
 			    has_ended || (j->result == OP_DONE && strcmp(j->kind, "rehearse") != 0);
 		}

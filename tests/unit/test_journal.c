@@ -390,6 +390,21 @@ test_what_came_later(void **state)
 	journal_free(j);
 }
 
+/* A rehearsal is settled by the next one; what moves something is not. */
+static void
+test_rehearsals_come_later(void **state)
+{
+	struct journal *first = make_op("01M8000005", "rehearse", "maindb", OP_RUNNING);
+	struct journal *next = make_op("01M8000006", "rehearse", "maindb", OP_DONE);
+	struct journal_later later = { .id = "" };
+
+	(void)state;
+	journal_see_later(&later, first, next);
+	assert_string_equal("01M8000006", later.id);
+	journal_free(first);
+	journal_free(next);
+}
+
 int
 main(void)
 {
@@ -404,6 +419,7 @@ main(void)
 		cmocka_unit_test(what_is_no_document_is_refused),
 		cmocka_unit_test(steps_have_a_maximum),
 		cmocka_unit_test(test_what_came_later),
+		cmocka_unit_test(test_rehearsals_come_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
