@@ -81,6 +81,8 @@ struct kv_nodes {
 void kv_list_clear(struct kv_list *l);
 /* Bytes of the key or the value are hidden behind a NUL: what strlen() sees is not all of it. */
 bool kv_entry_has_nul(const struct kv_entry *e);
+/* Of a list that is sorted, as every list of a store is: where the key is, or would be. */
+size_t kv_list_place(const struct kv_list *l, const char *key);
 /* The first entry with that key; NULL: not there. */
 const struct kv_entry *kv_list_find(const struct kv_list *l, const char *key);
 void kv_list_take(struct kv_list *to, struct kv_list *from); /* from is empty afterwards */

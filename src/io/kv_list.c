@@ -62,11 +62,17 @@ kv_entry_has_nul(const struct kv_entry *e)
 	return e->has_nul_key || strlen(e->value) != e->value_len;
 }
 
+size_t
+kv_list_place(const struct kv_list *l, const char *key)
+{
+	return sorted_place(
+	    l->entries, l->count, sizeof(*l->entries), offsetof(struct kv_entry, key), key);
+}
+
 const struct kv_entry *
 kv_list_find(const struct kv_list *l, const char *key)
 {
-	size_t at = sorted_place(
-	    l->entries, l->count, sizeof(*l->entries), offsetof(struct kv_entry, key), key);
+	size_t at = kv_list_place(l, key);
 
 	return at < l->count && strcmp(l->entries[at].key, key) == 0 ? &l->entries[at] : NULL;
 }

@@ -25,7 +25,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/sorted.h"
 #include "base/str.h"
 #include "io/kv_impl.h"
 
@@ -108,18 +107,10 @@ marks_drop(struct kvfile_marks *m, uint64_t at)
 	m->count = kept;
 }
 
-/* Where the key is, or would be. */
-static size_t
-position(const struct kvfile_state *s, const char *key)
-{
-	return sorted_place(s->list.entries, s->list.count, sizeof(*s->list.entries),
-	    offsetof(struct kv_entry, key), key);
-}
-
 static struct kv_entry *
 find(const struct kvfile_state *s, const char *key)
 {
-	size_t i = position(s, key);
+	size_t i = kv_list_place(&s->list, key);
 
 	if (i == s->list.count || strcmp(s->list.entries[i].key, key) != 0)
 		return NULL;
@@ -129,7 +120,7 @@ find(const struct kvfile_state *s, const char *key)
 static struct kv_entry *
 entry_insert(struct kvfile_state *s, const char *key)
 {
-	size_t i = position(s, key);
+	size_t i = kv_list_place(&s->list, key);
 	struct kv_entry blank = *kv_list_push(&s->list), *entry = &s->list.entries[i];
 
 	memmove(entry + 1, entry, (s->list.count - 1 - i) * sizeof(*entry));
@@ -256,7 +247,7 @@ static int
 apply_delete_tree(const struct apply *a, struct err *why)
 {
 	struct kvfile_state *s = a->s;
-	size_t i = position(s, a->op->key);
+	size_t i = kv_list_place(&s->list, a->op->key);
 	bool is_deleted = false;
 
 	(void)why;
@@ -526,7 +517,7 @@ kvfile_state_answer(const struct kvfile_state *s, const char *key, bool is_prefi
 {
 	uint64_t index = 0;
 
-	for (size_t i = position(s, key); i < s->list.count; i++) {
+	for (size_t i = kv_list_place(&s->list, key); i < s->list.count; i++) {
 		const struct kv_entry *entry = &s->list.entries[i];
 
 		if (is_prefix ? !has_prefix(entry->key, key) : strcmp(entry->key, key) != 0)

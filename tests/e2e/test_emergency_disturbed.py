@@ -94,6 +94,7 @@ def test_an_emergency(world, step, what, whom):
     round.rejoin()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("step,what,whom", soak(all_of(REJOINING, ("old", "new", "Consul")),
                                                 [("follow", "kill", "old")]))
 def test_a_rejoin(world, step, what, whom):

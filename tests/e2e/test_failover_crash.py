@@ -251,7 +251,7 @@ def wait_undone(world, relay):
     relay.bar(None)
 
 
-@pytest.mark.parametrize("step", ["pre-sync", "fence"])
+@pytest.mark.parametrize("step", soak(["pre-sync", "fence"], ["fence"]))
 def test_the_session_cannot_be_renewed(world, relay, step):
     """Nobody else may have the lock yet, but soon: it stops by itself, and no step comes after it. Both wait for the
     standby: in front of the fence all the time, its renewals never answered; or behind it, while writers are

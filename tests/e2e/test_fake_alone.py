@@ -51,7 +51,8 @@ def test_silence_ends_after_max_silence(procs, consul, kind, limit):
     settle(0.2)
     took = site.flip("name-000", limit=limit)
     assert took > limit / 4 - 0.3, "found out after %.1f s: not through the silence" % took
-    took = site.flip("name-001", limit=limit)
+    if kind == "deaf":
+        site.flip("name-001", limit=limit)
     assert fake.stats()["spoilt"] <= 6, "asked too often"
     fake.heal(cut=True)
     site.check()

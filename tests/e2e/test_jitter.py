@@ -21,7 +21,7 @@ DELAY_MS = 300
 # The short form is the long one three times as fast, but for what the network itself takes: a SYN that
 # was lost is sent again after 1 s, whatever our window, which is therefore half of the long one's.
 SPEED = soak(1.0, 0.3)
-DURATION = float(os.environ.get("JITTER_S") or soak(1800, 20))
+DURATION = float(os.environ.get("JITTER_S") or soak(1800, 12))
 # The bound is one vantage's. What two of them say to each other goes through Consul, over the same
 # network: TCP sends again after 0.2, 0.6, 1.4 and 3 s.
 CONSUL_S = 3.0

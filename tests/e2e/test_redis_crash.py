@@ -75,6 +75,6 @@ def test_killed_at_the_messages(raised, kind):
         assert rejoin(raised).code == 0
     raised.check_settled()
     table = Table(kind + ", Redis")
-    for cell in soak(all_cells, lambda m: some_cells(m, 4))(messages):
+    for cell in soak(all_cells, lambda m: some_cells(m, 6))(messages):
         table.add(cell, *killed_at(raised, kind, cell))
     table.end(soak(("done", "undone"), ("done",)))

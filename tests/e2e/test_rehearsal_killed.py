@@ -87,7 +87,7 @@ def test_killed_at_every_message(procs, consul, place, kind):
     print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
     place.check()
     table = Table(place.title)
-    every = soak(all_cells, lambda m: some_cells(m, 2))(messages)
+    every = soak(all_cells, lambda m: some_cells(m, 3))(messages)
     # Left alone on each side, too: whoever comes next finds nothing in the way.
     alone = [cell._replace(way="nobody") for cell in every if cell.way == "resume"]
     for cell in itertools.chain(every, soak(alone, alone[1:2])):
