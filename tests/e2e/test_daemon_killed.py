@@ -89,7 +89,7 @@ class Rejoin(Case):
 def few_cells(messages):
     """And where one would run on both, if the old one were started first."""
     flip = [Cell(at, False, "rollback") for at, m in enumerate(messages, 1) if m == "txn: the flip"]
-    return some_cells(messages, 3) + flip
+    return some_cells(messages, 2) + flip
 
 
 @pytest.mark.parametrize("case", [Case, Emergency, Rejoin])

@@ -18,7 +18,7 @@ def own_consul(module_procs):
 
 @pytest.fixture(scope="module", params=soak(["mariadb", "mysql9"], ["mariadb"]))
 def raised(request, module_procs, own_consul):
-    world = EmergencyWorld(module_procs, own_consul, request.param, hz=soak(1000, 250))
+    world = EmergencyWorld(module_procs, own_consul, request.param)
     begin(world)
     world.the_writer = world.writer(rate=100)
     yield world
@@ -75,6 +75,7 @@ def disturbed(round, args, kind, where, what, whom):
     return "%4.1f s, exit %d, %s" % (took, done.code, words), op["result"] if op else "nothing"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("step,what,whom", soak(all_of(EMERGENCY, ("new", "Consul")),
                                                 [("part", "freeze", "new")]))
 def test_an_emergency(world, step, what, whom):

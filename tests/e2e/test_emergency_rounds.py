@@ -30,7 +30,7 @@ def world(request, module_procs, consul):
         if net:
             server.argv = hosts[server.name].enter + server.argv
             on_a_small_disk(procs, server, "400m" if request.param == "mariadb" else "700m")
-    world = EmergencyWorld(module_procs, consul, request.param, hz=soak(1000, 250), prepare=place,
+    world = EmergencyWorld(module_procs, consul, request.param, prepare=place,
                            addresses=[hosts[node].address for node in ("db3", "db4")] if net else None)
     world.hosts = hosts
     world.fence = os.path.join(world.dir, "fence")
@@ -179,15 +179,15 @@ def play(world, writer, kind):
     return rows, seen["longest_ms"]
 
 
+@pytest.mark.soak
 def test_rounds(world):
     kinds = [DiskFull, CutOff] if world.hosts else []
     kinds += [Killed, KilledWithAStalledStandby, Frozen]
     writer = world.writer(rate=300)
     held, errant = 0, 0
     began = time.monotonic()
-    rounds = soak(30, 1)
-    # The short one is not the disk, which test_emergency_crash.py fills, too.
-    for i in soak(range(rounds), [2]):
+    rounds = 30
+    for i in range(rounds):
         kind, old, started = kinds[i % len(kinds)], world.named(), time.monotonic()
         rows, both_ms = play(world, writer, kind)
         held += rows > 0

@@ -109,7 +109,7 @@ def test_the_account_of_the_manual(procs, consul):
     done = desk.failover()
     assert done.code == 0 and "not tested" not in words(done), done
     desk.check_settled()
-    r4, r5 = desk.servers["r4"], desk.servers["r5"]
+    r5 = desk.servers["r5"]
     r5.freeze()
     assert emergency(desk).code in (0, 1)
     r5.thaw()

@@ -27,7 +27,7 @@ def lab(procs, *args, check=True):
     return run
 
 
-@pytest.fixture(scope="module", params=["consul", "embedded"])
+@pytest.fixture(scope="module", params=["consul", pytest.param("embedded", marks=pytest.mark.soak)])
 def raised(request, module_procs):
     """One lab of each kind, whose tests leave it well: (procs, --dir and its value, what `up` said)"""
     procs = module_procs

@@ -74,7 +74,7 @@ class ChatPlace:
         assert not self.watch.both
 
 
-PLACES = [(SqlPlace, "mariadb"), (RedisPlace, None), (ChatPlace, None)] + soak([(SqlPlace, "mysql9")], [])
+PLACES = [(RedisPlace, None), (ChatPlace, None)] + soak([(SqlPlace, "mariadb"), (SqlPlace, "mysql9")], [])
 
 
 @pytest.mark.parametrize("place,kind", PLACES)

@@ -28,6 +28,7 @@ def test_mariadb_pair(procs):
     assert pair.active.sql("SHOW ALL SLAVES STATUS", user="watch", password="secret", tcp=True)
 
 
+@pytest.mark.soak
 def test_mysql9_pair(procs):
     mysql9.skip_without()
     pair = mysql9.MySQL9Pair(procs).start()
