@@ -51,7 +51,8 @@ def test_a_thousand_flips_in_a_burst(site):
     watch.close()
     print("1,000 flips in %.2f s: %d versions, the last %.0f ms after the last PUT" % (
         took, versions, late * 1000))
-    assert versions <= took / 0.25 + 2, "%d versions in %.2f s" % (versions, took)
+    # The last is written when all is quiet: on a busy machine a while after the last PUT.
+    assert versions <= (took + late) / 0.25 + 2, "%d versions in %.2f s" % (versions, took + late)
     assert late < 1.0
     site.check_file()
     site.check()

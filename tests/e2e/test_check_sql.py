@@ -56,7 +56,7 @@ class Desk:
         return last[0]
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql9"])
+@pytest.fixture(scope="module", params=["mariadb", pytest.param("mysql9", marks=pytest.mark.soak)])
 def desk(request, module_procs):
     if request.param == "mysql9":
         mysql9.skip_without()

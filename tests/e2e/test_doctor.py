@@ -170,7 +170,7 @@ def start_pair(procs, kind):
     return pair, addresses
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql9"])
+@pytest.fixture(scope="module", params=["mariadb", pytest.param("mysql9", marks=pytest.mark.soak)])
 def desk(request, module_procs, consul):
     if request.param == "mysql9":
         mysql9.skip_without()

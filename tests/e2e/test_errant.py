@@ -169,7 +169,7 @@ KINDS = {"mariadb": ("mariadb", []), "mariadb-one-domain": ("mariadb", ["--gtid-
 
 
 # The suite sees what an operator sees; every set-up and every fault are the long form's.
-@pytest.fixture(scope="module", params=soak(list(KINDS), ["mariadb", "mysql"]))
+@pytest.fixture(scope="module", params=soak(list(KINDS), ["mariadb"]))
 def started(request, module_procs):
     name, options = KINDS[request.param]
     procs = Procs(os.path.join(module_procs.dir, request.param))

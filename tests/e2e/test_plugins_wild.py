@@ -17,7 +17,7 @@ WILD = {
     "leaves": "setsid -f sleep $1; (setsid -f setsid -f sleep $1); echo fine",
     "endless": "trap '' TERM; exec yes $1",
 }
-MORE_LATENESS_S = 0.1
+MORE_LATENESS_S = 0.25  # two cores on which other tests run: 0.17 was seen; a plugin that is waited for is seconds
 
 
 def processes(condition):

@@ -380,14 +380,10 @@ find_supervisor(void)
 	return (pid_t)atoi(text);
 }
 
-/*
- * As on a machine that is out of breath: the supervisor does not get to its work. We report in time and
- * leave it to it; who has left the program's group goes when it gets to it, and not never.
- */
-static void
-test_late_supervisor(void **state)
+/* It is stopped again whenever it goes on; whether it came to nothing between: else it was quick enough. */
+static bool
+was_late(struct fixture *f)
 {
-	struct fixture *f = *state;
 	struct run run = { 0 };
 	pid_t supervisor;
 
@@ -400,10 +396,25 @@ test_late_supervisor(void **state)
 		kill(supervisor, SIGSTOP);
 		loop_turn(f->loop, 1);
 	}
-	assert_non_null(strstr(run.result.err.text, "cannot be killed"));
+	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
 	assert_nobody_left(f);
 	for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
 		io_test_idle(f->loop, 20);
+	return strstr(run.result.err.text, "cannot be killed") != NULL;
+}
+
+/*
+ * As on a machine that is out of breath: the supervisor does not get to its work. We report in time and
+ * leave it to it; who has left the program's group goes when it gets to it, and not never.
+ */
+static void
+test_late_supervisor(void **state)
+{
+	int tries = 1;
+
+	while (!was_late(*state) && tries < 5)
+		tries++;
+	assert_in_range(tries, 1, 4);
 }
 
 /* Killed with KILL after ms, we can clean up nothing; the supervisor does. */
