@@ -198,6 +198,16 @@ def test_somebody_moved_the_name_behind_its_point_of_no_return(world):
     world.check_well("db3")
 
 
+def test_a_rejoin_behind_nobody_who_writes_is_refused(world):
+    """Somebody moved the name alone: to fence the other one would leave nobody who takes writes."""
+    world.put("names/" + PAIR, "db4")
+    done = world.run("rejoin", PAIR, "--yes", limit=60)
+    assert done.code == 3 and "db4, where maindb leads, takes no writes" in " ".join(done.out.split()), done
+    assert world.writable() == ["db3"] and world.lock_session() is None
+    world.put("names/" + PAIR, "db3")
+    world.check_well("db3")
+
+
 # --- agents ----------------------------------------------------------------------------------------------
 
 
