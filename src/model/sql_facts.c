@@ -316,8 +316,7 @@ read_gtids(const struct rows *rows, struct sql_facts *f)
  */
 #define SESSIONS \
 	"SELECT USER AS user, SUBSTRING_INDEX(HOST, ':', 1) AS host, COUNT(*) AS sessions," \
-	" MIN(ID) AS id, MIN(CASE WHEN DB IS NOT NULL OR INFO REGEXP " \
-	"'^[[:space:]]*(insert|update|delete|replace|load|call)' THEN" \
+	" MIN(ID) AS id, MIN(CASE WHEN DB IS NOT NULL OR " SQL_STATEMENT_WRITES " THEN" \
 	" CONCAT(LPAD(GREATEST(TIME, 0), 10, '0'), ' ', ID, IF(COMMAND = 'Sleep', ' idle ', ' " \
 	"busy ')," \
 	" COALESCE(DB, '')) END) AS work FROM information_schema.PROCESSLIST WHERE ID <> " \

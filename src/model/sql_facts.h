@@ -33,6 +33,9 @@ struct sql_source {
 };
 
 /* An account with the privilege that lets it, or the sessions of one user from one host. */
+/* Of a column INFO of the process list: a statement that writes. */
+#define SQL_STATEMENT_WRITES "INFO REGEXP '^[[:space:]]*(insert|update|delete|replace|load|call)'"
+
 struct sql_account {
 	char user[128], host[256], privilege[64];
 	uint64_t sessions, session_id; /* session_id: of one of them */

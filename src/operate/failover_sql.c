@@ -25,7 +25,7 @@ static const struct step planned[] = {
 	{ .name = "fence", .title = "{from} read-only",
 	    .why = "from here on nothing is written that {to} could miss",
 	    .undo_text = "{from} writable", .expect_ms = 3, .limit_ms = 2000, .flags = STEP_BLOCKS,
-	    .check = sql_fence_check, .act = sql_fence, .verify = sql_fence_verify,
+	    .check = sql_fence_check, .act = sql_fence_writers, .verify = sql_fence_verify,
 	    .undo = sql_fence_undo, .undone = sql_fence_undone },
 	{ .name = "catch-up", .title = "{to} has {from}'s last transaction",
 	    .why = "what was acknowledged is not lost", .undo_text = "{from} writable",

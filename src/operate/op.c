@@ -232,16 +232,17 @@ hurdle(struct op *op, enum op_hurdle what)
 	return -1;
 }
 
+/* Of what is taken for us alone, the lock of the pair and of a server: a conflict is somebody else. */
+static int
+not_had(struct op *op, const struct err *e, enum op_hurdle otherwise)
+{
+	return hurdle(op, e->code == ERR_CONFLICT ? OP_HURDLE_OTHERS : otherwise);
+}
+
 int
 op_no_server(struct op *op, const struct err *e)
 {
-	return hurdle(op, e->code == ERR_CONFLICT ? OP_HURDLE_OTHERS : OP_HURDLE_SERVER);
-}
-
-static int
-lock_refused(struct op *op, const struct err *e)
-{
-	return hurdle(op, e->code == ERR_CONFLICT ? OP_HURDLE_OTHERS : OP_HURDLE_KV);
+	return not_had(op, e, OP_HURDLE_SERVER);
 }
 
 int
@@ -249,7 +250,7 @@ op_begin(struct op *op, const char *plan, const char *by, struct err *e)
 {
 	op_id_make(op->journal->id, clock_wall_ms()); /* the lock names it */
 	if (take_lock(op, by, NULL, e) != 0)
-		return lock_refused(op, e);
+		return not_had(op, e, OP_HURDLE_KV);
 	outlive_interrupts(op);
 	op->began_us = clock_mono_us();
 	journal_set(&op->journal->plan, plan);
@@ -318,7 +319,7 @@ op_take_over(struct op *op, const char *by, struct err *e)
 	uint64_t index;
 
 	if (wait_for_lock(op, by, e) != 0)
-		return lock_refused(op, e);
+		return not_had(op, e, OP_HURDLE_KV);
 	outlive_interrupts(op);
 	/* Times stay those since it began, by the wall clock: all that two processes have in common. */
 	gone_ms = clock_wall_ms() - op->journal->at_wall_ms;

@@ -131,8 +131,6 @@ sql_fence(struct op *op, struct err *e)
 {
 	struct sql_server *from = sql_pair_of(op)->from;
 
-	/* While they still may: so it takes nothing from the writers. */
-	sql_pair_of(op)->is_passed = sql_server_has_passer(from, sql_pair_ask_ms(op), e) == 1;
 	if (sql_server_set_read_only(from, true, FENCE_MS, e) == 0)
 		return 0;
 	if (sql_server_number(from) == 1205)
@@ -141,6 +139,16 @@ sql_fence(struct op *op, struct err *e)
 		    "that waits for semi-sync stands in the way",
 		    sql_server_node(from));
 	return -1;
+}
+
+/* Whoever passes it is looked for while all still may write: so it takes nothing from the writers. */
+int
+sql_fence_writers(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+
+	p->is_passed = sql_server_has_passer(p->from, sql_pair_ask_ms(op), e) == 1;
+	return sql_fence(op, e);
 }
 
 int

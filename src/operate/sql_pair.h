@@ -46,6 +46,8 @@ int64_t sql_pair_ask_ms(const struct op *op);
 
 int sql_fence_check(struct op *op, struct err *e); /* from takes no writes */
 int sql_fence(struct op *op, struct err *e);
+int sql_fence_writers(
+    struct op *op, struct err *e); /* of one that works: for the catch-up behind it */
 int sql_fence_verify(struct op *op, struct err *e);
 int sql_fence_undo(struct op *op, struct err *e);
 int sql_fence_undone(struct op *op, struct err *e);

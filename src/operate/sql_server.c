@@ -366,8 +366,7 @@ sql_server_has_passer(struct sql_server *s, int64_t limit_ms, struct err *e)
 	    " 'READ ONLY ADMIN') AND SUBSTRING_INDEX(u.GRANTEE, '@', 1) = CONCAT('''', p.USER, "
 	    "'''')"
 	    " WHERE p.USER <> SUBSTRING_INDEX(USER(), '@', 1)"
-	    " AND (p.DB IS NOT NULL OR p.INFO REGEXP"
-	    " '^[[:space:]]*(insert|update|delete|replace|load|call)')"
+	    " AND (p.DB IS NOT NULL OR p." SQL_STATEMENT_WRITES ")"
 	    " AND (p.COMMAND <> 'Sleep' OR p.TIME_MS < 1000))";
 
 	return sql_server_is_mariadb(s) ? is_set(s, sql, limit_ms, e) : 0;

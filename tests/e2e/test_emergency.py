@@ -44,14 +44,14 @@ def check_held(world, done, old, new, written, before):
     assert os.path.basename(facts["errant-file"]) == "%s-%s-%s.binlog" % (PAIR, old, op["id"])
     assert text.count("errant ") >= min(len(written), 20), done
     assert "man pointsman-runbook" in text, done
-    printed = open(facts["errant-file"][:-len("binlog")] + "sql", errors="replace").read()
+    printed = open(world.saved(), errors="replace").read()
     for row in written:
         assert "@1=%d\n" % row in printed, "row %d is not saved" % row
     # Nobody lets it back: read-only, deaf, and the active does not listen to it.
     assert world.servers[old].is_read_only() and not world.servers[old].is_replicating()
     assert not world.servers[new].is_replicating()
     assert (world.tables(old), world.tables(new)) == before
-    return facts["errant-file"][:-len("binlog")] + "sql"
+    return world.saved()
 
 
 # --- refused -----------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_killed_under_the_writer_and_clean(world):
     done = world.rejoin()
     if done.code == 3:
         # The commit in flight.
-        world.replay(world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+        world.replay(world.saved(), "db4")
         done = world.rejoin()
     assert done.code == 0, done
     assert world.db4.waits_for_replica()
@@ -364,7 +364,7 @@ def test_frozen_then_thawed(world, vantage):
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'game'") == "0", "it was not ended"
     client.kill()
     client.wait()
-    world.replay(world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql", "db4")
+    world.replay(world.saved(), "db4")
     assert world.rejoin().code == 0
     wait_same(world)
     wait_for("fine", lambda: vantage.pair(PAIR)["trouble"] == "fine", 15, 0.05)

@@ -141,7 +141,7 @@ def let_back(world, case):
     seen = world.watcher.report()
     rows = 0
     if done.code == 3:
-        saved = world.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql"
+        saved = world.saved()
         rows = open(saved, errors="replace").read().count("### INSERT INTO")
         assert rows > 0, done
         world.replay(saved, case.new)

@@ -147,7 +147,7 @@ class Walk:
             assert done.code == 3, done
             facts = self.world.operation("rejoin")["facts"]
             assert "errant-file" in facts, done
-            self.world.replay(facts["errant-file"][:-len("binlog")] + "sql", self.world.named())
+            self.world.replay(self.world.saved(), self.world.named())
         raise AssertionError("it is held again and again: %s" % done)
 
     def lead_out(self):

@@ -76,10 +76,7 @@ teardown(void **state)
 static void
 wait_for_children(const struct fixture *f)
 {
-	int64_t end = clock_mono_ms() + AMPLE_MS;
-
-	while (io_test_count_children() > f->children && clock_mono_ms() < end)
-		io_test_idle(f->loop, 20);
+	io_test_wait_children(f->loop, f->children, AMPLE_MS);
 	assert_int_equal(f->children, io_test_count_children());
 }
 

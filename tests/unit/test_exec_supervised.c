@@ -361,8 +361,7 @@ test_cancelled(void **state)
 			io_test_idle(f->loop, after_ms[i]);
 		exec_cancel(x);
 		assert_nobody_left(f);
-		for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
-			io_test_idle(f->loop, 20);
+		assert_true(io_test_wait_children(f->loop, f->children, AMPLE_MS));
 		assert_int_equal(0, run.done);
 	}
 }
@@ -398,8 +397,7 @@ was_late(struct fixture *f)
 	}
 	assert_int_equal(ERR_TIMEOUT, run.result.err.code);
 	assert_nobody_left(f);
-	for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
-		io_test_idle(f->loop, 20);
+	assert_true(io_test_wait_children(f->loop, f->children, AMPLE_MS));
 	return strstr(run.result.err.text, "cannot be killed") != NULL;
 }
 
@@ -499,8 +497,7 @@ test_tied_cancelled(void **state)
 	io_test_idle(f->loop, 100);
 	exec_cancel(x);
 	assert_nobody_left(f);
-	for (int k = 0; k < 500 && io_test_count_children() > f->children; k++)
-		io_test_idle(f->loop, 20);
+	assert_true(io_test_wait_children(f->loop, f->children, AMPLE_MS));
 	assert_int_equal(0, run.done);
 }
 

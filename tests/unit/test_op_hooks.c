@@ -48,8 +48,7 @@ teardown(void **state)
 
 	loop_turn(f->loop, 0);
 	/* A supervisor that was told to end is an orphan until it has: under valgrind that takes a while. */
-	for (int i = 0; i < 500 && io_test_count_children() > 0; i++)
-		io_test_idle(f->loop, 20);
+	io_test_wait_children(f->loop, 0, LIMIT_MS);
 	loop_free(f->loop);
 	assert_int_equal(io_test_count_children(), 0);
 	for (size_t i = 0; i < f->script_count; i++)

@@ -77,6 +77,10 @@ class EmergencyWorld(World):
     def rejoin(self, limit=90.0):
         return self.run("rejoin", PAIR, "--yes", limit=limit)
 
+    def saved(self):
+        """What the newest rejoin has saved, to be read and replayed."""
+        return self.operation("rejoin")["facts"]["errant-file"][:-len("binlog")] + "sql"
+
     def errant_dir(self):
         return os.path.join(self.dir, "state", "errant")
 
@@ -213,7 +217,7 @@ class Round:
         op = self.world.operation("rejoin")
         assert op["result"] == "undone" and op["facts"]["errant"], op
         self.check_apart()
-        saved = op["facts"]["errant-file"][:-len("binlog")] + "sql"
+        saved = self.world.saved()
         assert open(saved, errors="replace").read().count("### INSERT INTO") >= ERRANT_ROWS
         return saved
 
