@@ -5,6 +5,7 @@ Procs in its environment, which its children inherit: so whatever is left over i
 went, and reported instead of being hidden.
 """
 import glob
+import itertools
 import os
 import random
 import re
@@ -33,18 +34,25 @@ def wait_for(what, condition, limit=10.0, interval=0.01):
         time.sleep(interval)
 
 
-_address_seed = random.Random(os.getpid() ^ time.time_ns())
+_chance = random.Random(os.getpid() ^ time.time_ns())
+
+# Ports below the ephemeral range, so that no client takes one meanwhile; each of the workers beside each
+# other has some of its own. One that was given to two, free as it was until both listened, made a test read
+# the status of somebody else's agent.
+_PORTS, _SHARES = range(10000, 32000), 10
+_share = _PORTS[int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or _SHARES - 1) % _SHARES::_SHARES]
+_next_port = itertools.count(_chance.randrange(len(_share)))
 
 
 def loopback_net():
     """Three bytes of a network below 127.0.0.0/8 that is ours, "127.77.12."."""
-    return "127.%d.%d." % (_address_seed.randint(16, 250), _address_seed.randint(1, 254))
+    return "127.%d.%d." % (_chance.randint(16, 250), _chance.randint(1, 254))
 
 
 def free_port(address="127.0.0.1"):
-    """A port free for TCP and UDP, below the ephemeral range so that no client takes it meanwhile."""
-    for _ in range(200):
-        port = _address_seed.randint(10000, 32000)
+    """A port free for TCP and UDP, and given to nobody else before all of our share have had their turn."""
+    for _ in _share:
+        port = _share[next(_next_port) % len(_share)]
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as s:
