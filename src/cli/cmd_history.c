@@ -188,6 +188,9 @@ print_next(const struct cli *cli, const struct history_entry *entry)
 		out_line(cli, "    pointsman resume %s      goes on from there", j->id);
 	if (!op_text_is_past_return(j))
 		out_line(cli, "    pointsman rollback %s    takes it back", j->id);
+	else if (strcmp(j->kind, "failover") == 0)
+		out_line(
+		    cli, "    pointsman failover %s --emergency    if %s is gone", j->pair, j->to);
 }
 
 static void
@@ -196,9 +199,9 @@ print_all(const struct cli *cli, const struct history *h)
 	print_rows(cli, h);
 	if (h->count == 0)
 		out_line(cli, "No operation was ever recorded here, and no edit was seen.");
-	if (h->journals > HISTORY_MAX)
-		out_line(cli, "The newest %d of %zu. Any other: pointsman history OP", HISTORY_MAX,
-		    h->journals);
+	if (h->journals > HISTORY_SHOWN)
+		out_line(cli, "The newest %d of %zu. Any other: pointsman history OP",
+		    HISTORY_SHOWN, h->journals);
 	for (size_t i = 0; i < h->count; i++)
 		print_next(cli, &h->entries[i]);
 }

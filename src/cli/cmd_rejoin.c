@@ -15,6 +15,7 @@
 #include "feature/pair_role.h"
 #include "operate/op.h"
 #include "operate/op_approval.h"
+#include "operate/past.h"
 #include "operate/view.h"
 
 static enum exit_code
@@ -33,11 +34,15 @@ refuse_unknown_active(const struct cli *cli, const struct config_pair *pair)
 static void
 note_emergency(struct op *op)
 {
-	struct journal *last = op_last(op->client, op->pair->name, "emergency");
+	struct past past;
+	const struct journal *last;
 
+	/* Not read: as if it had not been. The operation reads them again, and says so. */
+	past_load(&past, op->client, op->pair->name, NULL);
+	last = past_last(&past, "emergency");
 	if (last != NULL && journal_fact(last, "semi-sync")[0] != '\0')
 		journal_note(op->journal, "semi-sync", journal_fact(last, "semi-sync"));
-	journal_free(last);
+	past_clear(&past);
 }
 
 static enum exit_code

@@ -18,9 +18,11 @@
 #include "cli/commands.h"
 #include "cli/near.h"
 #include "cli/output.h"
+#include "cli/pair_report.h"
 #include "cli/report.h"
 #include "cli/client_report.h"
 #include "cli/view_report.h"
+#include "operate/past.h"
 #include "operate/set_record.h"
 
 struct flip {
@@ -267,6 +269,8 @@ write_and_wait(struct flip *f)
 			code = ack_wait(f->cli, &f->client, &ack, &acknowledged);
 		if (f->cli->is_json && (acknowledged != NULL || code == EXIT_DONE))
 			print_json(f, ack.generation, true, acknowledged);
+		if (code == EXIT_DONE)
+			past_tidy(&f->client);
 	}
 	free(what);
 	free(undo);
@@ -343,7 +347,8 @@ run_set(struct cli *cli, int argc, char **argv)
 	}
 	if (f.old == NULL)
 		note_new_name(&f);
-	code = write_and_wait(&f);
+	if ((code = pair_report_flip(&f.client, cli, f.name)) == EXIT_DONE)
+		code = write_and_wait(&f);
 out:
 	clear(&f);
 	return code;
@@ -395,7 +400,8 @@ run_unset(struct cli *cli, int argc, char **argv)
 		;
 	else if (f.entry == NULL)
 		code = view_report_unknown_name(&f.view, cli, f.name, EXIT_REFUSED);
-	else if ((code = confirm_unset(&f)) == EXIT_DONE)
+	else if ((code = pair_report_flip(&f.client, cli, f.name)) == EXIT_DONE &&
+		 (code = confirm_unset(&f)) == EXIT_DONE)
 		code = write_and_wait(&f);
 	clear(&f);
 	return code;

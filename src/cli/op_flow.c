@@ -16,6 +16,7 @@
 #include "cli/report.h"
 #include "feature/config.h"
 #include "operate/interrupt.h"
+#include "operate/past.h"
 
 static enum exit_code
 code_of(const struct op *op, enum op_end end)
@@ -140,6 +141,8 @@ carry_out(const struct cli *cli, struct op *op, const char *plan, bool is_back)
 		code = is_back && end == OP_END_UNDONE ? EXIT_DONE : code_of(op, end);
 		op_live_finish(live, op, end, &e, code);
 		op_live_free(live);
+		if (code == EXIT_DONE)
+			past_tidy(op->client);
 	} else {
 		op_live_free(live);
 		code = op_flow_refuse(cli, op, is_back, &e);

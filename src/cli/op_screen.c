@@ -21,9 +21,6 @@
 #include "model/plan_id.h"
 #include "operate/client.h"
 
-#define FELT_MAX 3      /* screens.md: the last three */
-#define JOURNALS_MAX 40 /* looked at for them, from the newest */
-
 /* --- the table -------------------------------------------------------------------------------------- */
 
 #define NUMBER_COLUMNS 3
@@ -145,32 +142,6 @@ number_of_name(const struct op *op, const char *name)
 	return 0;
 }
 
-/* Of this kind and pair, newest first. */
-static size_t
-read_felt(const struct op *op, double out[FELT_MAX])
-{
-	char *prefix = config_key(op->client->config, "ops/");
-	struct kv_list list = { 0 };
-	size_t count = 0;
-
-	/* Without them the plan is as good. */
-	if (kv_wait_list(&op->client->wait, prefix, &list, NULL, NULL) != 0)
-		list.count = 0;
-	for (size_t n = 0; n < JOURNALS_MAX && n < list.count && count < FELT_MAX; n++) {
-		const struct kv_entry *entry = &list.entries[list.count - 1 - n];
-		struct journal *j = journal_parse(entry->value, entry->value_len, NULL);
-
-		if (j != NULL && j->result == OP_DONE && isfinite(j->felt_ms) &&
-		    strcmp(j->kind, op->journal->kind) == 0 &&
-		    strcmp(j->pair, op->journal->pair) == 0)
-			out[count++] = j->felt_ms;
-		journal_free(j);
-	}
-	kv_list_clear(&list);
-	free(prefix);
-	return count;
-}
-
 #define GLUE '\x01' /* a blank at which no line is broken */
 
 /* "13 ms" stays together. */
@@ -187,8 +158,8 @@ static void
 add_felt(const struct op *op, size_t from, struct str *out)
 {
 	size_t until = number_of_name(op, "sessions");
-	double felt[FELT_MAX], total = 0;
-	size_t count;
+	size_t count = op->felt_count;
+	double total = 0;
 	char ms[OP_MS_SIZE];
 
 	if (until == 0 || until < from)
@@ -196,11 +167,11 @@ add_felt(const struct op *op, size_t from, struct str *out)
 	for (size_t i = from - 1; i < until; i++)
 		total += op->expect_ms[i];
 	str_addf(out, "; a pool notices until %zu, about %s", until, glued(op_text_ms(ms, total)));
-	if (op->client == NULL || (count = read_felt(op, felt)) == 0)
+	if (count == 0)
 		return;
 	str_addf(out, " (last %s:", count == 1 ? "time" : count == 2 ? "two" : "three");
 	for (size_t i = 0; i < count; i++)
-		str_addf(out, " %.2f", felt[i] / 1e3);
+		str_addf(out, " %.2f", op->felt_ms[i] / 1e3);
 	str_addf(out, "%s)", count == 1 ? " s" : "");
 }
 

@@ -16,6 +16,16 @@ pair_find(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct config_pair *
+pair_find_led(const struct config *c, const char *kv_name)
+{
+	for (size_t i = 0; i < c->pair_count; i++) {
+		if (strcmp(c->pairs[i].kv_name, kv_name) == 0)
+			return &c->pairs[i];
+	}
+	return NULL;
+}
+
 const char *
 pair_active_node(const struct config_pair *p, const struct name_map *m)
 {

@@ -10,6 +10,8 @@
 
 /* NULL: no such pair. */
 const struct config_pair *pair_find(const struct config *c, const char *name);
+/* The one that this name of the KV leads to; NULL: none. */
+const struct config_pair *pair_find_led(const struct config *c, const char *kv_name);
 
 /* The pair's node that the KV makes the active one; NULL: neither of them, or nothing is known (m). */
 const char *pair_active_node(const struct config_pair *p, const struct name_map *m);

@@ -60,7 +60,8 @@ struct preflight_facts {
 	size_t active;        /* which of them the KV names; else the one that is writable */
 	bool is_active_known; /* the KV names one of them */
 	char unfinished[32];  /* an operation on this pair that has not ended, its id; "": none */
-	bool is_unfinished_held; /* somebody is at it */
+	bool is_unfinished_held;              /* somebody is at it */
+	char past_error[PREFLIGHT_TEXT_SIZE]; /* why no journal could be read; "": they were */
 	int64_t rehearsed_ago_s; /* since the last rehearsal or failover; -1: never seen */
 	/* Of an emergency: the active is said to be dead. */
 	bool is_emergency;

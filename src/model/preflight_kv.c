@@ -131,6 +131,13 @@ preflight_rule_unfinished(const struct preflight_facts *f, struct preflight *out
 {
 	if (!knows_kv(f, out))
 		return;
+	if (f->past_error[0] != '\0') {
+		preflight_say(out, f->is_emergency ? PREFLIGHT_WARNING : PREFLIGHT_REFUSED,
+		    "the journals of earlier operations cannot be read: %s", f->past_error);
+		preflight_why(out, "one that stopped halfway may have left a server fenced");
+		preflight_do(out, "pointsman history, until it answers");
+		return;
+	}
 	if (f->unfinished[0] == '\0') {
 		preflight_say(out, PREFLIGHT_OK, "no operation is under way");
 		return;
@@ -155,7 +162,11 @@ preflight_rule_rehearsed(const struct preflight_facts *f, struct preflight *out)
 
 	if (!knows_kv(f, out))
 		return;
-	if (f->rehearsed_ago_s < 0)
+	if (f->past_error[0] != '\0') {
+		preflight_say(out, PREFLIGHT_UNKNOWN, "not known: no journal can be read");
+		preflight_why(out, "what was never tried may not work tonight");
+		preflight_do(out, "see \"operation\": why they cannot be read");
+	} else if (f->rehearsed_ago_s < 0)
 		preflight_say(out, PREFLIGHT_OK,
 		    "never rehearsed: pointsman failover %s --rehearse", f->pair);
 	else

@@ -9,10 +9,12 @@
 #include "base/str.h"
 #include "feature/config.h"
 #include "io/kv.h"
+#include "model/journal_keep.h"
 #include "operate/client.h"
 #include "operate/fleet.h"
 #include "operate/history_impl.h"
 #include "operate/op_impl.h"
+#include "operate/past.h"
 
 #define LOCK_PREFIX "locks/"
 
@@ -120,8 +122,8 @@ history_is_halfway(const struct history_entry *entry)
  * A journal that says "running" may have been ended, lock and all, between both reads: then it is read
  * once more.
  */
-int
-history_load_one(struct history_entry *out, struct client *client, const char *id, struct err *e)
+static int
+load_entry(struct history_entry *out, struct client *client, const char *id, struct err *e)
 {
 	char *prefix = config_key(client->config, OP_KEY_PREFIX), *key;
 	struct kv_list list = { 0 };
@@ -141,12 +143,20 @@ history_load_one(struct history_entry *out, struct client *client, const char *i
 		if ((rc = judge_all(out, 1, client, e)) != 0 || out->result != OP_INTERRUPTED)
 			break;
 	}
-	if (rc == 0 && history_is_halfway(out))
-		rc = op_find_later(client, out->journal, &out->later, e);
 	kv_list_clear(&list);
 	free(key);
 	free(prefix);
 	return rc;
+}
+
+int
+history_load_one(struct history_entry *out, struct client *client, const char *id, struct err *e)
+{
+	if (load_entry(out, client, id, e) != 0)
+		return -1;
+	if (!history_is_halfway(out))
+		return 0;
+	return past_find_later(client, out->journal, &out->later, e);
 }
 
 /* --- all of them ------------------------------------------------------------------------------------ */
@@ -156,12 +166,19 @@ load_journals(struct history *h, struct client *client, struct err *e)
 {
 	char *prefix = config_key(client->config, OP_KEY_PREFIX);
 	struct kv_list list = { 0 };
+	size_t sets = 0;
 	int rc = kv_wait_list(&client->wait, prefix, &list, NULL, e);
 
 	h->journals = list.count;
 	/* Ids sort by time. */
-	for (size_t i = list.count; rc == 0 && i > 0 && h->count < HISTORY_MAX; i--)
-		read_entry(history_add(h), &list.entries[i - 1], strlen(prefix));
+	for (size_t i = list.count; rc == 0 && i > 0; i--) {
+		struct history_entry *entry = history_add(h);
+
+		read_entry(entry, &list.entries[i - 1], strlen(prefix));
+		if (entry->journal != NULL && entry->journal->pair[0] == '\0' &&
+		    ++sets == KEEP_SETS)
+			h->horizon = entry->create_index;
+	}
 	kv_list_clear(&list);
 	free(prefix);
 	return rc;
@@ -175,7 +192,7 @@ read_ended(struct history *h, struct client *client, struct err *e)
 
 		if (h->entries[i].result != OP_INTERRUPTED)
 			continue;
-		if (history_load_one(&now, client, h->entries[i].id, e) != 0) {
+		if (load_entry(&now, client, h->entries[i].id, e) != 0) {
 			history_entry_clear(&now);
 			return -1;
 		}
@@ -265,6 +282,23 @@ sort(struct history *h)
 	free(places);
 }
 
+/* The newest, and of the others what still waits for somebody. */
+static void
+leave_out(struct history *h)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < h->count; i++) {
+		struct history_entry *entry = &h->entries[i];
+
+		if (i < HISTORY_SHOWN || (history_is_halfway(entry) && entry->later.id[0] == '\0'))
+			h->entries[count++] = *entry;
+		else
+			history_entry_clear(entry);
+	}
+	h->count = count;
+}
+
 int
 history_load(struct history *h, struct client *client, struct err *e)
 {
@@ -281,6 +315,7 @@ history_load(struct history *h, struct client *client, struct err *e)
 		return -1;
 	}
 	sort(h);
+	leave_out(h);
 	return 0;
 }
 

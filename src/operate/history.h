@@ -18,7 +18,7 @@
 
 struct client;
 
-#define HISTORY_MAX 200 /* journals that are looked at, the newest */
+#define HISTORY_SHOWN 200 /* entries of a list, the newest; and those that wait for somebody */
 
 struct history_entry {
 	char *id;                /* printable; "" of what was done outside */
@@ -36,7 +36,8 @@ struct history_entry {
 struct history {
 	struct history_entry *entries;
 	size_t count;
-	size_t journals; /* that there are, also those that are not looked at */
+	size_t journals;  /* that there are, also those that are not shown */
+	uint64_t horizon; /* what was before this index may have been made by one that is deleted */
 };
 
 int history_load(struct history *h, struct client *client, struct err *e);

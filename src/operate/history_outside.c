@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "feature/config.h"
+#include "feature/pair_role.h"
 #include "io/kv.h"
 #include "model/name.h"
 #include "operate/client.h"
@@ -99,21 +100,6 @@ is_deletion_made_by_any(const struct history *h, const char *name, uint64_t inde
 	return last != NULL && last->journal->to[0] == '\0';
 }
 
-/* The oldest that is looked at: of what was before nobody here knows who did it. */
-static uint64_t
-horizon(const struct history *h)
-{
-	uint64_t oldest = UINT64_MAX;
-
-	if (h->journals <= HISTORY_MAX)
-		return 0;
-	for (size_t i = 0; i < h->count; i++) {
-		if (h->entries[i].result != OP_OUTSIDE && h->entries[i].create_index < oldest)
-			oldest = h->entries[i].create_index;
-	}
-	return oldest;
-}
-
 static bool
 is_listed(const struct history *h, const char *name, uint64_t index)
 {
@@ -133,6 +119,7 @@ add(struct history *h, const struct config *c, const char *name, const char *fro
 {
 	struct history_entry *entry = history_add(h);
 	struct journal *j = entry->journal = journal_new();
+	const struct config_pair *pair = pair_find_led(c, name);
 
 	entry->id = mem_strdup("");
 	entry->result = OP_OUTSIDE;
@@ -143,10 +130,8 @@ add(struct history *h, const struct config *c, const char *name, const char *fro
 	journal_set(&j->from, from);
 	journal_set(&j->to, to);
 	j->at_wall_ms = wall_s * 1000;
-	for (size_t i = 0; i < c->pair_count; i++) {
-		if (strcmp(c->pairs[i].kv_name, name) == 0)
-			journal_set(&j->pair, c->pairs[i].name);
-	}
+	if (pair != NULL)
+		journal_set(&j->pair, pair->name);
 }
 
 /* --- what agents saw ---------------------------------------------------------------------------------- */
@@ -162,7 +147,7 @@ add_change(struct history *h, const struct config *c, const json_t *change)
 	if (name_parse(said, strlen(said), name, NULL) != 0 || index <= 0 ||
 	    clock_iso_parse(json_get_string(change, "at", ""), &wall_s) != 0)
 		return;
-	if ((uint64_t)index < horizon(h) || is_listed(h, name, (uint64_t)index) ||
+	if ((uint64_t)index < h->horizon || is_listed(h, name, (uint64_t)index) ||
 	    is_made_by_any(h, name, (uint64_t)index) ||
 	    (to[0] == '\0' && is_deletion_made_by_any(h, name, (uint64_t)index)))
 		return;
@@ -183,16 +168,6 @@ history_add_seen(struct history *h, const struct config *c, const struct fleet *
 
 /* --- what only the keys say --------------------------------------------------------------------------- */
 
-static bool
-is_of_a_pair(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->pair_count; i++) {
-		if (strcmp(c->pairs[i].kv_name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 void
 history_add_unseen(struct history *h, const struct client *client, const struct kv_list *names)
 {
@@ -205,7 +180,7 @@ history_add_unseen(struct history *h, const struct client *client, const struct 
 		char name[NAME_SIZE], *value;
 		bool is_moved = false;
 
-		if (!view_name_of(client, kv, name) || kv->modify_index < horizon(h) ||
+		if (!view_name_of(client, kv, name) || kv->modify_index < h->horizon ||
 		    is_made_by_any(h, name, kv->modify_index) ||
 		    is_listed(h, name, kv->modify_index))
 			continue;
@@ -217,8 +192,9 @@ history_add_unseen(struct history *h, const struct client *client, const struct 
 				last = last_index_of(&h->entries[k]);
 		}
 		/* That a name was made once is no edit. */
-		if (is_moved ? kv->modify_index <= last
-			     : !is_of_a_pair(c, name) || kv->create_index == kv->modify_index)
+		if (is_moved
+			? kv->modify_index <= last
+			: pair_find_led(c, name) == NULL || kv->create_index == kv->modify_index)
 			continue;
 		value = mem_strndup(kv->value, kv->value_len);
 		add(h, c, name, "?", value, kv->modify_index, 0);

@@ -28,6 +28,7 @@
 #include "operate/op_impl.h"
 #include "operate/op_lock.h"
 #include "operate/op_steps.h"
+#include "operate/past.h"
 
 #define LOCK_PATIENCE_MS 35000 /* Consul ends a session after up to twice its TTL of 15 s */
 #define LOCK_AGAIN_MS 500
@@ -300,7 +301,7 @@ op_check_later(struct op *op, struct err *e)
 {
 	int rc;
 
-	if (op_find_later(op->client, op->journal, &op->later, e) != 0)
+	if (past_find_later(op->client, op->journal, &op->later, e) != 0)
 		return -1;
 	if (op->later.id[0] != '\0') {
 		err_set(e, ERR_CONFLICT, "operation %s came after it", op->later.id);

@@ -97,6 +97,8 @@ struct op_observer {
 	void *arg;
 };
 
+#define OP_FELT_MAX 3 /* of earlier ones: more the plan does not show */
+
 /* What kept it from beginning, or from being taken over. */
 enum op_hurdle {
 	OP_HURDLE_KV,     /* Consul could not be asked, or did not let us */
@@ -120,6 +122,9 @@ struct op {
 	size_t current;
 	bool is_resumed;
 	double *expect_ms; /* of each step: as it was the last times, else as the table says */
+	double felt_ms
+	    [OP_FELT_MAX]; /* the last times, newest first: until the last old session was ended */
+	size_t felt_count;
 	int64_t began_us, blocked_us, restored_us; /* monotonic; 0: not yet */
 	uint64_t name_index;                       /* of names/<name> as it was; 0: to be read */
 	uint64_t flip_index;                       /* of names/<name> as flipped; 0: not yet */
@@ -150,12 +155,7 @@ struct op *op_new(struct client *client, const struct op_table *table,
 struct op *op_open(struct client *client, const char *id, struct err *e);
 /* After further facts: the steps that apply now. Before op_begin() only. */
 void op_rechoose(struct op *op);
-/* What came after j (journal_see_later()): 0, or -1: the KV cannot be read. */
-int op_find_later(
-    struct client *client, const struct journal *j, struct journal_later *out, struct err *e);
-/* The newest operation of that pair and kind that was carried out; NULL: none, or it cannot be read. */
-struct journal *op_last(struct client *client, const char *pair, const char *kind);
-/* Fills expect_ms with what the steps took the last times; keeps the table's where nobody knows. */
+/* Fills expect_ms and felt_ms with what it took the last times; keeps the table's where nobody knows. */
 void op_expect(struct op *op);
 void op_free(struct op *op); /* gives the lock back; NULL is allowed */
 

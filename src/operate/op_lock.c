@@ -87,7 +87,7 @@ words_to_json(const struct op_lock_words *w)
 }
 
 /* "ola (uid 1004) on adm-01 since 2026-11-21T03:12:04Z: failover db3 ==> db4 (01JD2K4V00)" */
-static int
+static void
 say_who(const struct kv_entry *entry, struct err *e)
 {
 	json_t *document = json_parse(entry->value, entry->value_len, "the lock", NULL);
@@ -104,24 +104,49 @@ say_who(const struct kv_entry *entry, struct err *e)
 	json_decref(document);
 	err_set(e, ERR_CONFLICT, "%s", str_text(&words));
 	str_clear(&words);
-	return -1;
+}
+
+static char *
+make_key(const struct client *client, const char *pair)
+{
+	char *tail = mem_printf("locks/%s", pair), *key = config_key(client->config, tail);
+
+	free(tail);
+	return key;
+}
+
+static int
+look(struct client *client, const char *key, struct err *e)
+{
+	struct kv_list list;
+	bool is_free;
+
+	if (kv_wait_get(&client->wait, key, &list, NULL, e) != 0)
+		return -1;
+	is_free = list.count == 0 || list.entries[0].session[0] == '\0';
+	if (!is_free)
+		say_who(&list.entries[0], e);
+	kv_list_clear(&list);
+	return is_free;
+}
+
+int
+op_lock_is_free(struct client *client, const char *pair, struct err *e)
+{
+	char *key = make_key(client, pair);
+	int rc = look(client, key, e);
+
+	free(key);
+	return rc;
 }
 
 /* Somebody has it: who. Or nobody: the delay after a session that ended. */
-static int
+static void
 explain(struct op_lock *l, struct err *e)
 {
-	struct kv_list list;
-
-	if (kv_wait_get(&l->client->wait, l->key, &list, NULL, e) != 0)
-		return -1;
-	l->is_delayed = list.count == 0 || list.entries[0].session[0] == '\0';
+	l->is_delayed = look(l->client, l->key, e) == 1;
 	if (l->is_delayed)
 		err_set(e, ERR_CONFLICT, "the lock was freed a moment ago, and is in its delay");
-	else
-		say_who(&list.entries[0], e);
-	kv_list_clear(&list);
-	return -1;
 }
 
 static int
@@ -177,11 +202,9 @@ op_lock_take(struct op_lock **out, struct client *client, const char *pair,
     const struct op_lock_words *words, const char *adopts, struct err *e)
 {
 	struct op_lock *l = mem_alloc(sizeof(*l));
-	char *tail = mem_printf("locks/%s", pair);
 
 	l->client = client;
-	l->key = config_key(client->config, tail);
-	free(tail);
+	l->key = make_key(client, pair);
 	l->timer = loop_timer_new(client->loop, renew, l);
 	if (find_session(l, adopts, e) != 0 || acquire_patiently(l, words, e) != 0) {
 		op_lock_free(l);

@@ -33,6 +33,9 @@ int op_lock_take(struct op_lock **out, struct client *client, const char *pair,
     const struct op_lock_words *words, const char *adopts, struct err *e);
 void op_lock_free(struct op_lock *l); /* gives it back; NULL is allowed */
 
+/* Without taking it: 1, free; 0, somebody has it: e says who, since when, doing what; -1: the KV. */
+int op_lock_is_free(struct client *client, const char *pair, struct err *e);
+
 const char *op_lock_key(const struct op_lock *l);
 const char *op_lock_session(const struct op_lock *l);
 /* Ours, and renewed lately: 0; else -1 with how long ago. */

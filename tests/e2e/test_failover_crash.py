@@ -4,6 +4,7 @@ master is writable, the name says that one, both replicate and have the same, th
 nothing that was acknowledged is lost, and at no instant were both writable.
 
 The short form takes some of the points; SOAK=1 all of them, with resume and with rollback at each."""
+import itertools
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from conftest import IS_SOAK, soak
 from lib import mysql9
 from lib.consul import Consul
 from lib.crash import (
-    ACTIONS, Table, all_cells, before_act, disturb, finish, kill_at, named, some_cells, undisturbed)
+    ACTIONS, WAYS, Cell, Table, all_cells, before_act, disturb, finish, kill_at, named, some_cells, undisturbed)
 from lib.emergency import said
 from lib.proc import wait_for
 from lib.relay import Relay
@@ -103,6 +104,48 @@ def test_killed_at_every_message(world):
     for cell in soak(all_cells, some_cells)(messages):
         table.add(cell, *killed_at(world, cell))
     table.end(("done", "undone"))
+    report = world.check_writer(writer)
+    print("%d rows acknowledged, none lost" % report["acknowledged"])
+
+
+# What is killed once stopped halfway, and the way that is then killed itself: before its point of no return and behind.
+HALFWAY = {"rollback": dict(before_act("lift")), "resume": dict(before_act("lift"), after=True)}
+
+
+def way_killed_at(world, way, cell):
+    """The same of a resume or a rollback: rule 4, what is broken there goes on from there."""
+    before = world.named()
+    world.api.delete_tree(world.root + "ops/")
+    first = begin(world, **HALFWAY[way])
+    assert first.wait_stopped(), first.end()
+    first.kill()
+    op = world.operation()
+    if cell is None:
+        messages = undisturbed(world, [way, op["id"], "--yes"])
+        check_truth(world, before, world.operation())
+        return messages
+    message = kill_at(world, [way, op["id"], "--yes"], cell)
+    if message is None:
+        world.check_well()
+        return (None,)
+    words, op = finish(world, cell.way)
+    if words == "-":
+        world.free_lock()
+    return message, words, check_truth(world, before, op)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", sorted(HALFWAY))
+def test_a_way_out_is_killed_itself(world, way):
+    messages = way_killed_at(world, way, None)
+    print("\nmessages: %s" % ", ".join("%d %s" % (i + 1, m) for i, m in enumerate(messages)))
+    writer = world.writer(rate=100)
+    table = Table("%s, %s" % (way, world.kind))
+    for at, after, then in itertools.product(range(1, len(messages) + 1), (False, True), WAYS):
+        cell = Cell(at, after, then)
+        table.add(cell, *way_killed_at(world, way, cell))
+    # Behind the point of no return there is only forward.
+    table.end(("done",) if way == "resume" else ("done", "undone"))
     report = world.check_writer(writer)
     print("%d rows acknowledged, none lost" % report["acknowledged"])
 

@@ -283,6 +283,37 @@ def test_many_are_not_too_many(consul_desk):
     assert all(e["result"] == "done" for e in found)
 
 
+def test_old_drills_are_deleted_and_nothing_else(desk):
+    """By whoever has done something, here a set. Fails when nobody does, and when what is halfway is counted."""
+    at = 1795302724000
+    drills = [put(desk, journal(at + i, kind="rehearse")) for i in range(14)]
+    drills[1:1] = [put(desk, journal(at + 20, kind="rehearse", result="running"))]
+    others = [put(desk, journal(at + 30 + i, kind="rehearse", pair="other", name="other")) for i in range(3)]
+    kept = [put(desk, journal(at + 40, result="failed")), put(desk, journal(at + 41))]
+    desk.put("ops/zzz", "no journal")
+    assert len(history(desk)) == 15 + 3 + 2 + 1, "history deletes nothing"
+    assert desk.run("set", "chat", "db1").code == 0
+    left = {e["id"] for e in history(desk) if e["kind"] != "set"}
+    newest = sorted(drills)[-10:]
+    assert left == set(newest + others + kept + ["zzz"]), left ^ set(newest + others + kept)
+
+
+def test_one_that_is_halfway_is_seen_behind_many_others(consul_desk):
+    """Fails when only the newest journals of all pairs and names are looked at: a drill a week of each pair, or a
+    script that sets names, would hide it."""
+    desk, at = consul_desk, 1795302724000
+    halfway = put(desk, journal(at, result="failed"))
+    felt = put(desk, journal(at + 1, kind="rehearse"))
+    younger = [journal(at + 100 + i, kind="set", pair="", pair_kind="", name="chat", steps=[]) for i in range(300)]
+    desk.api.put_all({desk.root + "ops/" + d["id"]: json.dumps(d) for d in younger})
+    plan = desk.run("-o", "json", "failover", "maindb", "--dry-run")
+    found = {rule["name"]: rule for rule in plan.json["preflight"]}
+    assert plan.code == 3 and not found["operation"]["ok"] and halfway in found["operation"]["fact"], plan
+    assert "never" not in found["rehearsal"]["fact"], (felt, found["rehearsal"])
+    assert len(history(desk)) == 201 and history(desk)[-1]["id"] == halfway
+    assert "pointsman resume " + halfway in desk.run("history").out
+
+
 def test_what_is_asked_for_wrongly(desk):
     """An operation that is not there, by whichever command: as a pair or a check that is not there."""
     for command in (["history"], ["resume", "--yes"], ["rollback", "--yes"], ["approve"]):

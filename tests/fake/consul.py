@@ -6,7 +6,8 @@ usage: consul.py LISTEN-ADDRESS PORT UPSTREAM-ADDRESS PORT
 Commands come on stdin, a JSON object each line, and each is answered by one on stdout:
 
   {"faults": [FAULT, …]}   from now on these, instead of those before; [] is an honest proxy
-  {"cut": true}            closes every connection, as a restarted agent does
+  {"cut": true}            closes every connection, as an agent that dies does; in the middle of an answer, where
+                           one is waited for: else libcurl would ask again by itself, unseen
   {"stats": true}          {"requests", "bytes_in", "bytes_out", "connections", "paths": {…}, "spoilt"}
 
 A FAULT is {"match": REGEX on "GET /v1/kv/a?recurse", "kind": KIND, "times": N (default: always)} and what
@@ -101,7 +102,7 @@ class Fake:
     def __init__(self, upstream):
         self.upstream = upstream
         self.faults, self.frozen = [], {}
-        self.writers = set()
+        self.writers, self.asked = set(), set()  # connections; those with a question that is not answered
         self.requests = self.bytes_in = self.bytes_out = self.spoilt = 0
         self.paths = {}
 
@@ -124,6 +125,7 @@ class Fake:
                 first, headers, body = await read_message(reader, False)
                 raw = render(first, [h for h in headers if h[0].lower() != "content-length"], body)
                 self.requests += 1
+                self.asked.add(writer)
                 self.bytes_in += len(raw)
                 what = first.rsplit(" ", 1)[0]
                 path = what.split("?")[0]
@@ -133,10 +135,12 @@ class Fake:
                     behind = (Reader(up), down)
                 if not await self.answer(what, raw, reader, writer, behind):
                     return
+                self.asked.discard(writer)
         except (ConnectionError, OSError, asyncio.IncompleteReadError, ValueError):
             pass
         finally:
             self.writers.discard(writer)
+            self.asked.discard(writer)
             writer.close()
             if behind is not None:
                 behind[1].close()
@@ -283,7 +287,11 @@ class Fake:
             self.faults, self.frozen = order["faults"], {}
         if order.get("cut"):
             for writer in list(self.writers):
-                writer.transport.abort()
+                if writer in self.asked:
+                    writer.write(b"HTTP/1.1 ")
+                    writer.close()
+                else:
+                    writer.transport.abort()
         return {"requests": self.requests, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out,
                 "connections": len(self.writers), "paths": self.paths, "spoilt": self.spoilt}
 
