@@ -145,6 +145,9 @@ take_own(struct cli *cli, int answer)
 	if (o->kind == OPTION_DURATION && str_parse_duration(optarg, &ms) != 0)
 		return cli_usage_error(
 		    cli, "--%s %s: it is a duration like 250ms, 10s or 2m", o->name, SHOWN(optarg));
+	if (o->kind == OPTION_LIST && cli->given[i] != NULL)
+		return cli_usage_error(cli, "--%s is given twice: all of them in one, --%s %s,%s",
+		    o->name, o->name, SHOWN(cli->given[i]), SHOWN(optarg));
 	cli->given[i] = o->kind == OPTION_FLAG ? "" : optarg;
 	return EXIT_DONE;
 }

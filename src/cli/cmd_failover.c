@@ -406,7 +406,7 @@ const struct command cmd_failover = {
 		{ "explain", '\0', OPTION_FLAG, NULL, "list each finding of the preflight" },
 		{ "plan", '\0', OPTION_TEXT, "ID", "exactly this plan, which was shown before" },
 		{ "yes", '\0', OPTION_FLAG, NULL, "do not ask; needs --plan" },
-		{ "without", '\0', OPTION_TEXT, "AGENTS", "do not wait for these: web-12,web-13" },
+		{ "without", '\0', OPTION_LIST, "AGENTS", "do not wait for these: web-12,web-13" },
 		{ "wait", '\0', OPTION_DURATION, "TIME", "so long for long writes to end; fences nothing" },
 		{ "rehearse", '\0', OPTION_FLAG, NULL, "all but the fence and the flip, timed" },
 		{ "emergency", '\0', OPTION_FLAG, NULL, "the active one is dead" },

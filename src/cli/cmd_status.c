@@ -3,8 +3,8 @@
  * HTTP, so that it can be told with Consul down; what the fleet serves comes from the KV, so that it
  * can be told with the agent down. Whoever does not answer is the first problem on the screen.
  *
- * With -o json it is the agent's own /v1/status; without an agent the same shape with what the KV
- * knows.
+ * With -o json it is the agent's own /v1/status, and what is wrong elsewhere among its problems; without an
+ * agent the same shape with what the KV knows.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,11 +14,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/check_rows.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "operate/fleet.h"
 #include "operate/health_view.h"
+#include "operate/history.h"
 #include "operate/interrupt.h"
 #include "cli/local.h"
 #include "cli/output.h"
@@ -40,7 +42,8 @@ struct status {
 	struct view view;
 	struct fleet fleet;
 	struct hold_set holds;
-	json_t *checks; /* rows of check_report.h */
+	json_t *checks;      /* rows of check_report.h */
+	struct history open; /* operations that run, or wait for somebody */
 	struct troubles troubles;
 	struct err local_err, kv_err;
 };
@@ -66,7 +69,8 @@ load_kv(struct status *st)
 	st->has_kv = view_load(&st->view, st->client, &st->kv_err) == 0 &&
 		     fleet_load(&st->fleet, st->client, &st->kv_err) == 0 &&
 		     view_load_holds(&st->holds, st->client, &st->kv_err) == 0 &&
-		     load_checks(st) == 0;
+		     load_checks(st) == 0 &&
+		     history_load_open(&st->open, st->client, &st->kv_err) == 0;
 }
 
 /* The agent's own problems, which it explains best. Returns its node; NULL: it has none. */
@@ -91,6 +95,26 @@ judge_checks(struct status *st)
 		    "the proposals cannot be read: %s", e.text);
 }
 
+/* What stopped halfway: a server may be fenced by it, and nobody at work. */
+static void
+judge_operations(struct status *st)
+{
+	for (size_t i = 0; i < st->open.count; i++) {
+		const struct history_entry *entry = &st->open.entries[i];
+		const struct journal *j = entry->journal;
+		char *todo;
+
+		if (entry->result == OP_RUNNING)
+			continue;
+		todo = mem_printf("pointsman history %s", j->id);
+		trouble_add(&st->troubles, MARK_CRITICAL,
+		    "what it has begun is neither done nor undone", todo, "the %s %s of %s %s",
+		    j->kind, j->id, j->pair,
+		    entry->result == OP_FAILED ? "failed halfway" : "was interrupted");
+		free(todo);
+	}
+}
+
 static void
 judge_kv(struct status *st, const char *explained)
 {
@@ -104,6 +128,7 @@ judge_kv(struct status *st, const char *explained)
 		    st->kv_err.text);
 		return;
 	}
+	judge_operations(st);
 	/* The same words twice would hide what else is wrong. */
 	if (st->local == NULL)
 		trouble_add_view(&st->troubles, &st->view);
@@ -140,6 +165,7 @@ clear(struct status *st)
 	fleet_clear(&st->fleet);
 	hold_set_clear(&st->holds);
 	json_decref(st->checks);
+	history_clear(&st->open);
 	trouble_clear(&st->troubles);
 }
 
@@ -197,6 +223,21 @@ add_hold(struct str *out, const struct hold *h)
 	free(words);
 }
 
+/* The one that runs, or how many wait. */
+static void
+add_operation(struct str *out, const struct status *st)
+{
+	const struct history_entry *entry = st->open.entries;
+
+	if (st->open.count == 0)
+		str_adds(out, "   operation: none");
+	else if (st->open.count == 1)
+		str_addf(out, "   operation: %s of %s%s", entry->journal->kind,
+		    entry->journal->pair, entry->result == OP_RUNNING ? "" : ", halfway");
+	else
+		str_addf(out, "   operations: %zu", st->open.count);
+}
+
 static void
 print_head(const struct status *st)
 {
@@ -222,6 +263,7 @@ print_head(const struct status *st)
 		    &line, "   hold: %zu name%s", st->holds.count, st->holds.count == 1 ? "" : "s");
 	else
 		str_adds(&line, "   hold: none");
+	add_operation(&line, st);
 	out_paragraph(st->cli, 0, str_text(&line));
 	str_clear(&line);
 }
@@ -369,6 +411,21 @@ without_agent(const struct status *st)
 	    names_without_agent(st), "problems", trouble_to_json(&st->troubles));
 }
 
+/* The agent's, and what it cannot know: what is wrong with the others. */
+static json_t *
+with_the_others(const struct status *st)
+{
+	json_t *all = json_copy(st->local), *rest = trouble_to_json(&st->troubles);
+	json_t *problems = json_copy(json_object_get(st->local, "problems"));
+
+	/* Its own were gathered first. */
+	for (size_t i = json_array_size(problems); i < json_array_size(rest); i++)
+		json_array_append(problems, json_array_get(rest, i));
+	json_object_set_new(all, "problems", problems);
+	json_decref(rest);
+	return all;
+}
+
 /* --- the command ----------------------------------------------------------------------------------- */
 
 static enum exit_code
@@ -382,7 +439,7 @@ show(struct cli *cli, struct client *client)
 	if (interrupt_is_pending(NULL))
 		code = EXIT_STOPPED;
 	else if (cli->is_json)
-		out_json(st.local != NULL ? json_incref(st.local) : without_agent(&st));
+		out_json(st.local != NULL ? with_the_others(&st) : without_agent(&st));
 	else
 		print_text(&st);
 	clear(&st);

@@ -17,6 +17,7 @@ struct cli;
 enum option_kind {
 	OPTION_FLAG,
 	OPTION_TEXT,
+	OPTION_LIST,     /* "web-12,web-13", once */
 	OPTION_DURATION, /* "10s" */
 };
 

@@ -18,6 +18,15 @@
 #include "operate/interrupt.h"
 #include "operate/past.h"
 
+/* Nothing was changed that somebody might miss: of a rejoin the old active was not fenced, either. */
+static bool
+is_untouched(const struct op *op)
+{
+	const struct journal_step *fence = journal_find(op->journal, "fence");
+
+	return fence == NULL || fence->state == STEP_WAITING || fence->state == STEP_SKIPPED;
+}
+
 static enum exit_code
 code_of(const struct op *op, enum op_end end)
 {
@@ -29,7 +38,9 @@ code_of(const struct op *op, enum op_end end)
 	case OP_END_UNDONE:
 		if (op_has_acted(op))
 			return EXIT_UNDONE;
-		return interrupt_is_pending(NULL) ? EXIT_STOPPED : EXIT_REFUSED;
+		if (!interrupt_is_pending(NULL))
+			return EXIT_REFUSED;
+		return is_untouched(op) ? EXIT_STOPPED : EXIT_UNDONE;
 	case OP_END_NEEDS_YOU:
 	default:
 		return EXIT_NEEDS_YOU;

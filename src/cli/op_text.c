@@ -289,21 +289,44 @@ add_labelled(struct str *out, const struct cli *cli, const char *label, const ch
 	free(text);
 }
 
+static bool
+has_acted(const struct journal *j, const char *name)
+{
+	const struct journal_step *step = journal_find(j, name);
+
+	return step != NULL && (step->state == STEP_BEGUN || step->state == STEP_DONE);
+}
+
+/* What an emergency did to the server that was said to be dead, and nothing takes back. */
+static bool
+add_stays(struct str *s, const struct journal *j)
+{
+	if (strcmp(j->kind, "emergency") != 0)
+		return false;
+	if (has_acted(j, "fence-command"))
+		str_addf(s, "%s stays cut off: its fence-command was run", j->from);
+	else if (has_acted(j, "stop"))
+		str_addf(s, "it stays stopped on %s", j->from);
+	return s->len > 0;
+}
+
 /* Of an undone one: what was taken back. */
 static void
 add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 {
 	const struct journal *j = story->journal;
-	struct str s = STR_INIT;
+	struct str s = STR_INIT, names = STR_INIT;
+	bool is_all = !add_stays(&s, j), is_any = add_names(&names, j, is_undone);
 
-	str_adds(&s, "everything is as it was");
-	if (j->from[0] != '\0')
-		str_addf(&s, ": %s = %s", j->name, j->from);
-	str_adds(&s, "; taken back: ");
-	if (!add_names(&s, j, is_undone)) {
-		str_reset(&s);
+	if (is_all && !is_any)
 		str_adds(&s, "nothing was changed");
-	}
+	else
+		str_adds(&s, is_all ? "everything is as it was" : "; all else is as it was");
+	if ((is_any || !is_all) && j->from[0] != '\0')
+		str_addf(&s, ": %s = %s", j->name, j->from);
+	if (is_any)
+		str_addf(&s, "; taken back: %s", str_text(&names));
+	str_clear(&names);
 	add_labelled(out, cli, "now", "%s", str_text(&s));
 	if (j->pair[0] != '\0') {
 		str_reset(&s);

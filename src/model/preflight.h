@@ -66,7 +66,8 @@ struct preflight_facts {
 	/* Of an emergency: the active is said to be dead. */
 	bool is_emergency;
 	const char *dead_word;             /* the node that the operator says is dead; NULL: none */
-	bool is_dead_confirmed;            /* by more than one vantage */
+	bool is_dead_seen;                 /* a majority of the vantages says so, of one that one */
+	bool is_dead_confirmed;            /* by more than one of them */
 	char dead_by[PREFLIGHT_TEXT_SIZE]; /* who says so of the vantages; "": nobody */
 	char lost[PREFLIGHT_TEXT_SIZE];    /* what they last saw of it; "": nothing */
 	int64_t settle_ms; /* how long the standby had to reach where the active was */

@@ -72,6 +72,10 @@ preflight_rule_dead(const struct preflight_facts *f, struct preflight *out)
 		    "man pointsman-runbook, \"active dead\"    (to leave it all the same: "
 		    "--emergency --dead %s)",
 		    active->node);
+	} else if (f->is_dead_seen) {
+		preflight_say(out, PREFLIGHT_WARNING, "%s is down: %s", active->node, f->dead_by);
+		preflight_why(out, "it may only be out of that one's sight, and still take writes");
+		preflight_do(out, "make sure of it: its console, its power, another host");
 	} else {
 		preflight_say(out, PREFLIGHT_REFUSED, "nobody has confirmed that %s is dead%s%s",
 		    active->node, f->dead_by[0] != '\0' ? ": " : "", f->dead_by);

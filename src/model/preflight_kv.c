@@ -84,7 +84,9 @@ say_agent(const struct preflight_facts *f, const struct preflight_agent *a, stru
 		    "agent %s does not serve generation %" PRIu64 ": %s", a->node, f->generation,
 		    a->why);
 	preflight_why(out, "clients of that host would stay at the old server");
-	preflight_do(out, "pointsman drift --agent %s", a->node);
+	preflight_do(out,
+	    "pointsman drift --agent %s    (or leave it behind: failover %s --without %s)", a->node,
+	    f->pair, a->node);
 }
 
 void
@@ -132,10 +134,10 @@ preflight_rule_unfinished(const struct preflight_facts *f, struct preflight *out
 	if (!knows_kv(f, out))
 		return;
 	if (f->past_error[0] != '\0') {
-		preflight_say(out, f->is_emergency ? PREFLIGHT_WARNING : PREFLIGHT_REFUSED,
+		preflight_say(out, f->is_emergency ? PREFLIGHT_WARNING : PREFLIGHT_UNKNOWN,
 		    "the journals of earlier operations cannot be read: %s", f->past_error);
 		preflight_why(out, "one that stopped halfway may have left a server fenced");
-		preflight_do(out, "pointsman history, until it answers");
+		preflight_do(out, "pointsman history does the same read: once it answers, again");
 		return;
 	}
 	if (f->unfinished[0] == '\0') {

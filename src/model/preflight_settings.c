@@ -248,7 +248,7 @@ preflight_rule_restart(const struct preflight_facts *f, struct preflight *out)
 		if (!preflight_is_reached(s, out))
 			continue;
 		if (!s->sql->extra.is_restart_known) {
-			preflight_say(out, PREFLIGHT_UNKNOWN,
+			preflight_say(out, PREFLIGHT_WARNING,
 			    "not known: %s: it does not tell our account how it starts", s->node);
 			preflight_why(
 			    out, "after an emergency it may come back as a second writer");

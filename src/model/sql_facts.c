@@ -245,9 +245,11 @@ read_accounts(const struct rows *rows, struct sql_facts *f)
 		    has_account(&f->accounts, one))
 			f->accounts.count--;
 	}
-	if (others == 0)
-		snprintf(f->unknown[SQL_ACCOUNTS], SQL_UNKNOWN_SIZE,
-		    "our account sees no other: it has no SELECT on the schema mysql");
+	if (others > 0)
+		return;
+	snprintf(f->unknown[SQL_ACCOUNTS], SQL_UNKNOWN_SIZE,
+	    "our account sees no other: it has no SELECT on the schema mysql");
+	f->is_denied[SQL_ACCOUNTS] = true;
 }
 
 /* "0000000012 4711 idle game": seconds, thread, and a schema or none; "" where nobody is at work */

@@ -56,6 +56,7 @@ struct sql_facts {
 	struct server_view *view; /* owned */
 	struct mysql_extra extra;
 	char unknown[SQL_TOPIC_COUNT][SQL_UNKNOWN_SIZE]; /* why the topic is not known; "": it is */
+	bool is_denied[SQL_TOPIC_COUNT]; /* and that our account lacks a privilege for it */
 	/* SQL_SETTINGS */
 	uint64_t server_id, auto_increment, auto_offset, sync_binlog, flush_at_commit;
 	char binlog_format[16];

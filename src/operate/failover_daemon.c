@@ -274,7 +274,7 @@ static const struct step emergency[] = {
 	OP_STEP_BEGIN_HOOKS,
 	{ .name = "stop", .title = "stop it on {from}, as far as that is possible",
 	    .why = "the work is never done twice", .expect_ms = 500, .limit_ms = COMMAND_MS,
-	    .act = stop_dead, .verify = stop_dead_verify },
+	    .flags = STEP_STAYS, .act = stop_dead, .verify = stop_dead_verify },
 	START,
 	OP_STEP_FLIP(STEP_NO_RETURN),
 	OP_STEP_AGENTS,

@@ -166,6 +166,7 @@ add_verdict(const struct gather *g, struct preflight_facts *f, struct err *e)
 		return e->code != ERR_CANCELED ? 0 : -1;
 	check = mem_printf("%s/%s", f->pair, f->servers[f->active].node);
 	health_board_verdict(board, check, NULL, NULL, &v);
+	f->is_dead_seen = v.is_down;
 	f->is_dead_confirmed = v.is_down && v.is_confirmed;
 	if (v.sighted > 0)
 		snprintf(f->dead_by, sizeof(f->dead_by), "%s%s",

@@ -110,6 +110,7 @@ ask_one(struct ask *a, const struct sql_question *q, struct preflight_server *s,
 	if (ask(a, s->sql->view->kind == SERVER_MARIADB ? q->mariadb : q->mysql, e) != 0)
 		return -1;
 	s->sql->unknown[q->topic][0] = '\0';
+	s->sql->is_denied[q->topic] = a->answer.err.code == ERR_DENIED;
 	if (a->answer.err.code == ERR_NONE)
 		q->read(&a->answer.rows, s->sql);
 	else

@@ -189,12 +189,17 @@ read_ended(struct history *h, struct client *client, struct err *e)
 {
 	for (size_t i = 0; i < h->count; i++) {
 		struct history_entry now = { .id = NULL };
+		int rc;
 
 		if (h->entries[i].result != OP_INTERRUPTED)
 			continue;
-		if (load_entry(&now, client, h->entries[i].id, e) != 0) {
+		rc = load_entry(&now, client, h->entries[i].id, e);
+		/* An old rehearsal, and somebody has tidied up meanwhile: as it was. */
+		if (rc != 0) {
 			history_entry_clear(&now);
-			return -1;
+			if (e->code != ERR_NOT_FOUND)
+				return -1;
+			continue;
 		}
 		history_entry_clear(&h->entries[i]);
 		h->entries[i] = now;
@@ -299,8 +304,9 @@ leave_out(struct history *h)
 	h->count = count;
 }
 
-int
-history_load(struct history *h, struct client *client, struct err *e)
+/* All journals, and what came of them. */
+static int
+load_all(struct history *h, struct client *client, struct err *e)
 {
 	memset(h, 0, sizeof(*h));
 	if (load_journals(h, client, e) != 0 || judge_all(h->entries, h->count, client, e) != 0 ||
@@ -310,6 +316,41 @@ history_load(struct history *h, struct client *client, struct err *e)
 	}
 	for (size_t i = 0; i < h->count; i++)
 		find_later(h, &h->entries[i]);
+	return 0;
+}
+
+/* A rehearsal has moved nothing: it waits for nobody. */
+static bool
+is_open(const struct history_entry *entry)
+{
+	if (entry->journal == NULL || strcmp(entry->journal->kind, "rehearse") == 0)
+		return false;
+	return entry->result == OP_RUNNING ||
+	       (history_is_halfway(entry) && entry->later.id[0] == '\0');
+}
+
+int
+history_load_open(struct history *h, struct client *client, struct err *e)
+{
+	size_t count = 0;
+
+	if (load_all(h, client, e) != 0)
+		return -1;
+	for (size_t i = 0; i < h->count; i++) {
+		if (is_open(&h->entries[i]))
+			h->entries[count++] = h->entries[i];
+		else
+			history_entry_clear(&h->entries[i]);
+	}
+	h->count = count;
+	return 0;
+}
+
+int
+history_load(struct history *h, struct client *client, struct err *e)
+{
+	if (load_all(h, client, e) != 0)
+		return -1;
 	if (load_outside(h, client, e) != 0) {
 		history_clear(h);
 		return -1;

@@ -41,6 +41,8 @@ struct history {
 };
 
 int history_load(struct history *h, struct client *client, struct err *e);
+/* Of the same only what runs now, and what stopped halfway and waits for somebody. */
+int history_load_open(struct history *h, struct client *client, struct err *e);
 void history_clear(struct history *h);
 
 /* One journal: 0; -1: ERR_NOT_FOUND, or the KV. out starts all zero; history_entry_clear() it. */

@@ -34,6 +34,7 @@ enum step_flag {
 	STEP_FLIPS = 8,     /* its act is op_flip(): one transaction with its journal entry */
 	STEP_MAY_FAIL = 16, /* a failure is told, and the next step begins; never before the last
 			       STEP_RESTORES */
+	STEP_STAYS = 32, /* what its act did stays so, whatever comes: a server that was cut off */
 };
 
 /*

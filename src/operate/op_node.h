@@ -16,7 +16,8 @@ int op_fence_command(struct op *op, struct err *e);
 #define OP_STEP_FENCE_COMMAND \
 	{ .name = "fence-command", .title = "fence-command: {from} is shut out", \
 	    .why = "whoever still reaches it would write where nobody looks", \
-	    .expect_ms = 1000, .limit_ms = 660000, .applies = op_has_fence_command, \
+	    .expect_ms = 1000, .limit_ms = 660000, .flags = STEP_STAYS, \
+	    .applies = op_has_fence_command, \
 	    .act = op_fence_command }
 /* clang-format on */
 

@@ -67,9 +67,12 @@ bool
 op_has_acted(const struct op *op)
 {
 	for (size_t i = 0; i < op->step_count; i++) {
-		if (op->steps[i]->act != NULL && op->steps[i]->undo != NULL &&
-		    op->journal->steps[i].state != STEP_WAITING &&
-		    op->journal->steps[i].state != STEP_SKIPPED)
+		enum step_state s = op->journal->steps[i].state;
+
+		if (op_flag(op, i, STEP_STAYS) && (s == STEP_BEGUN || s == STEP_DONE))
+			return true;
+		if (op->steps[i]->act != NULL && op->steps[i]->undo != NULL && s != STEP_WAITING &&
+		    s != STEP_SKIPPED)
 			return true;
 	}
 	return false;

@@ -99,7 +99,7 @@ def test_a_reload_keeps_what_did_not_change(procs, consul, root, redis):
     vantage.config.checks["other"]["interval"] = "1s"
     vantage.write_config()
     vantage.signal(signal.SIGHUP)
-    wait_for("reloaded", lambda: "configuration reloaded" in vantage.log(), 5)
+    wait_for("reloaded", lambda: "configuration reloaded" in vantage.log(), 15)
     wait_for("it answers", vantage.try_status, 5)
     after = vantage.checks()
     assert after["down"]["state"] == "failing" and after["down"]["since"] == before["down"]["since"]

@@ -306,7 +306,7 @@ def test_the_session_cannot_be_renewed(world, relay, step):
     relay.bar(rb"PUT /v1/session/(renew|destroy)/")
     if step == "fence":
         # The entry of the journal has 10 s, too, and shall arrive.
-        time.sleep(SURE_S - 0.8)
+        time.sleep(SURE_S - 2.0)
     holder = world.db4.open_client()
     holder.stdin.write(b"LOCK TABLES game.t READ; DO GET_LOCK('locked', 0);\n")
     holder.stdin.flush()

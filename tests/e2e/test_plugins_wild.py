@@ -43,8 +43,8 @@ def reload(vantage):
     before = vantage.log().count("configuration reloaded")
     vantage.write_config()
     vantage.signal(signal.SIGHUP)
-    wait_for("reloaded", lambda: vantage.log().count("configuration reloaded") > before, 5)
-    wait_for("it answers", vantage.try_status, 5)
+    wait_for("reloaded", lambda: vantage.log().count("configuration reloaded") > before, 15)
+    wait_for("it answers", vantage.try_status, 15)
 
 
 def late(vantage):

@@ -246,6 +246,7 @@ BREAK(xa)
 BREAK(xa_denied)
 {
 	snprintf(STANDBY->unknown[SQL_XA], 9, "denied");
+	STANDBY->is_denied[SQL_XA] = true;
 }
 BREAK(disk)
 {
@@ -341,6 +342,10 @@ BREAK(interrupted)
 {
 	snprintf(f->unfinished, sizeof(f->unfinished), "01JD2K4V9Q");
 }
+BREAK(no_past)
+{
+	snprintf(f->past_error, sizeof(f->past_error), "the answer is larger than 32 MB");
+}
 BREAK(under_way)
 {
 	interrupted(f), f->is_unfinished_held = true;
@@ -366,7 +371,12 @@ BREAK(strong_session)
 }
 BREAK(no_accounts)
 {
+	snprintf(ACTIVE->unknown[SQL_ACCOUNTS], 10, "timed out");
+}
+BREAK(denied_accounts)
+{
 	snprintf(ACTIVE->unknown[SQL_ACCOUNTS], 9, "denied");
+	ACTIVE->is_denied[SQL_ACCOUNTS] = true;
 }
 BREAK(local_root)
 {
@@ -461,6 +471,8 @@ static const struct {
 	{ "mariadb", "operation", PREFLIGHT_REFUSED, "01JD2K4V9Q was interrupted", interrupted },
 	{ "redis", "operation", PREFLIGHT_REFUSED, "01JD2K4V9Q is under way", under_way },
 	{ "mariadb", "operation", PREFLIGHT_UNKNOWN, "the KV cannot be read", no_kv },
+	{ "mariadb", "operation", PREFLIGHT_UNKNOWN, "cannot be read: the answer is larger", no_past },
+	{ "mariadb", "rehearsal", PREFLIGHT_UNKNOWN, "no journal can be read", no_past },
 	{ "mariadb", "rehearsal", PREFLIGHT_UNKNOWN, "the KV cannot be read", no_kv },
 	{ "mariadb", "servers", PREFLIGHT_REFUSED, "db4 cannot be asked", standby_gone },
 	{ "mariadb", "lag", PREFLIGHT_UNKNOWN, "db4: it was not reached", standby_gone },
@@ -484,7 +496,7 @@ static const struct {
 	{ "mariadb", "long write", PREFLIGHT_REFUSED, "for 34 s (limit 10s)", long_write },
 	{ "mariadb", "long write", PREFLIGHT_UNKNOWN, "does not see", no_process },
 	{ "mariadb", "xa", PREFLIGHT_REFUSED, "db4: 1 prepared XA transaction", xa },
-	{ "mysql", "xa", PREFLIGHT_UNKNOWN, "denied", xa_denied },
+	{ "mysql", "xa", PREFLIGHT_WARNING, "denied", xa_denied },
 	{ "mariadb", "disk", PREFLIGHT_REFUSED, "db4: its disk is full", disk },
 	{ "mariadb", "semi-sync", PREFLIGHT_WARNING, "2 commits wait", semi_sync_waits },
 	{ "mariadb", "semi-sync", PREFLIGHT_WARNING, "not in force", semi_sync_fell_back },
@@ -506,9 +518,10 @@ static const struct {
 	{ "mysql", "super_read_only", PREFLIGHT_WARNING, "without super_read_only", no_super },
 	{ "mariadb", "restart", PREFLIGHT_WARNING, "db3, started anew", writable_at_start },
 	{ "mysql", "restart", PREFLIGHT_WARNING, "db3, started anew", replicates_at_start },
-	{ "mysql", "restart", PREFLIGHT_UNKNOWN, "db3: it does not tell", restart_denied },
+	{ "mysql", "restart", PREFLIGHT_WARNING, "db3: it does not tell", restart_denied },
 	{ "mariadb", "accounts", PREFLIGHT_WARNING, "shop@% (READ_ONLY ADMIN)", strong_account },
-	{ "mariadb", "accounts", PREFLIGHT_UNKNOWN, "denied", no_accounts },
+	{ "mariadb", "accounts", PREFLIGHT_UNKNOWN, "timed out", no_accounts },
+	{ "mariadb", "accounts", PREFLIGHT_WARNING, "not known: db3: denied", denied_accounts },
 	{ "mariadb", "sessions", PREFLIGHT_REFUSED, "shop is there from 10.0.1.7", strong_session },
 	{ "mysql", "sessions", PREFLIGHT_WARNING, "shop is there from 10.0.1.7", strong_session },
 	{ "mariadb", "accounts", PREFLIGHT_OK, "only administrators", local_root },
@@ -715,7 +728,7 @@ static void
 make_dead(struct preflight_facts *f, const char *kind)
 {
 	make(f, kind);
-	f->is_emergency = f->is_dead_confirmed = true;
+	f->is_emergency = f->is_dead_seen = f->is_dead_confirmed = true;
 	snprintf(f->dead_by, sizeof(f->dead_by), "web-1 and web-2 say so");
 	f->servers[0].is_reached = f->servers[0].is_running = false;
 	snprintf(f->servers[0].error, sizeof(f->servers[0].error), "timed out");
@@ -748,7 +761,7 @@ BREAK(unconfirmed)
 }
 BREAK(nobody_saw)
 {
-	f->is_dead_confirmed = false, f->dead_by[0] = '\0';
+	f->is_dead_seen = f->is_dead_confirmed = false, f->dead_by[0] = '\0';
 }
 BREAK(named)
 {
@@ -841,8 +854,8 @@ static const struct {
 	{ "mysql", "standby", PREFLIGHT_OK, "db4 answers, and can take over", "", NULL, true },
 	{ "redis", "dead", PREFLIGHT_OK, "db3 is down", "", NULL, true },
 	{ "daemon", "dead", PREFLIGHT_OK, "db3 is down", "", NULL, true },
-	{ "mariadb", "dead", PREFLIGHT_REFUSED, "nobody has confirmed that db3 is dead: web-1 alone",
-	    "--emergency --dead db3", unconfirmed, false },
+	{ "mariadb", "dead", PREFLIGHT_WARNING, "db3 is down: web-1 alone", "its console, its power",
+	    unconfirmed, true },
 	{ "mariadb", "dead", PREFLIGHT_REFUSED, "nobody has confirmed that db3 is dead",
 	    "--emergency --dead db3", nobody_saw, false },
 	{ "mariadb", "dead", PREFLIGHT_OK, "db3 is dead: you say so", "", named, true },
@@ -891,6 +904,8 @@ static const struct {
 	    agent_dead, true },
 	{ "mariadb", "agents", PREFLIGHT_WARNING, "web-2 is behind", "drift --agent web-2",
 	    agent_behind, true },
+	{ "mariadb", "operation", PREFLIGHT_WARNING, "the answer is larger", "pointsman history", no_past,
+	    true },
 	{ "mariadb", "operation", PREFLIGHT_WARNING, "01JD2K4V9Q was interrupted",
 	    "pointsman rollback 01JD2K4V9Q", interrupted, true },
 	{ "mariadb", "operation", PREFLIGHT_WARNING, "01JD2K4V9Q is under way",
