@@ -30,19 +30,36 @@ refuse_unknown_active(const struct cli *cli, const struct config_pair *pair)
 	return report_send(&r, cli, EXIT_REFUSED);
 }
 
-/* What the emergency switched off is to be switched on again. */
-static void
-note_emergency(struct op *op)
+/*
+ * What the emergency to {to} switched off is to be switched on again: also where it stopped halfway, behind its
+ * lift, and this rejoin is what ends it. Not twice: a rejoin that was done has seen to all that was before it.
+ */
+static int
+note_emergency(struct op *op, struct err *e)
 {
 	struct past past;
-	const struct journal *last;
+	int rc = past_load(&past, op->client, op->pair->name, e);
 
-	/* Not read: as if it had not been. The operation reads them again, and says so. */
-	past_load(&past, op->client, op->pair->name, NULL);
-	last = past_last(&past, "emergency");
-	if (last != NULL && journal_fact(last, "semi-sync")[0] != '\0')
-		journal_note(op->journal, "semi-sync", journal_fact(last, "semi-sync"));
+	for (size_t i = 0; i < past.count; i++) {
+		const struct journal *j = past.journals[i];
+		const char *fact = journal_fact(j, "semi-sync");
+
+		if (strcmp(j->kind, "rejoin") == 0 && j->result == OP_DONE)
+			break;
+		if (strcmp(j->kind, "emergency") != 0 || j->result == OP_UNDONE ||
+		    fact[0] == '\0' || strcmp(j->to, op->journal->to) != 0)
+			continue;
+		journal_note(op->journal, "semi-sync", fact);
+		break;
+	}
 	past_clear(&past);
+	return rc;
+}
+
+static int
+look_again(void *arg, struct err *e)
+{
+	return op_name_stands(arg, e) > 0 ? 0 : -1;
 }
 
 static enum exit_code
@@ -50,6 +67,7 @@ make(struct cli *cli, struct client *client, const struct config_pair *pair, str
 {
 	const struct op_table *table = op_table_find("rejoin", pair->kind);
 	struct view view = { 0 };
+	const struct kv_entry *entry;
 	const char *active, *old;
 	enum exit_code code = EXIT_DONE;
 	struct err e;
@@ -62,8 +80,13 @@ make(struct cli *cli, struct client *client, const struct config_pair *pair, str
 		code = refuse_unknown_active(cli, pair);
 	if (code == EXIT_DONE) {
 		old = pair->nodes[strcmp(pair->nodes[0], active) == 0];
-		*out = op_new(client, table, pair, old, active, active, 0);
-		note_emergency(*out);
+		entry = view_find(&view, client, pair->kv_name);
+		*out = op_new(client, table, pair, old, active, active,
+		    entry != NULL ? entry->modify_index : 0);
+		(*out)->look_again = look_again;
+		(*out)->look_again_arg = *out;
+		if (note_emergency(*out, &e) != 0)
+			code = client_report_err(client, cli, &e, "reading earlier operations");
 		op_rechoose(*out);
 		op_expect(*out);
 	}

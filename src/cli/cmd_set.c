@@ -400,8 +400,8 @@ run_unset(struct cli *cli, int argc, char **argv)
 		;
 	else if (f.entry == NULL)
 		code = view_report_unknown_name(&f.view, cli, f.name, EXIT_REFUSED);
-	else if ((code = pair_report_flip(&f.client, cli, f.name)) == EXIT_DONE &&
-		 (code = confirm_unset(&f)) == EXIT_DONE)
+	else if ((code = confirm_unset(&f)) == EXIT_DONE &&
+		 (code = pair_report_flip(&f.client, cli, f.name)) == EXIT_DONE)
 		code = write_and_wait(&f);
 	clear(&f);
 	return code;

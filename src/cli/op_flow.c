@@ -89,6 +89,15 @@ report_later(struct report *r, const struct op *op, const struct err *e)
 }
 
 static void
+report_plan(struct report *r, const struct cli *cli, const struct op *op, const struct err *e)
+{
+	report_fact(r, "%s", e->text);
+	report_why(r, "what runs is what was seen and is still so, or nothing");
+	report_do(r, "look again: pointsman doctor %s; then pointsman %s %s", op->pair->name,
+	    cli->command->name, op->pair->name);
+}
+
+static void
 report_moved(struct report *r, const struct op *op, const struct err *e)
 {
 	const struct journal *j = op->journal;
@@ -109,6 +118,9 @@ op_flow_refuse(const struct cli *cli, const struct op *op, bool is_back, const s
 	switch (op->hurdle) {
 	case OP_HURDLE_OTHERS:
 		report_others(&r, op, e);
+		break;
+	case OP_HURDLE_PLAN:
+		report_plan(&r, cli, op, e);
 		break;
 	case OP_HURDLE_LATER:
 		report_later(&r, op, e);

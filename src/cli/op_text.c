@@ -211,11 +211,18 @@ add_head(struct str *out, const struct cli *cli, const struct op_story *story)
 	str_clear(&s);
 }
 
+static bool
+is_in(const struct journal *j, const char *name, enum step_state state)
+{
+	const struct journal_step *step = journal_find(j, name);
+
+	return step != NULL && step->state == state;
+}
+
 static void
 add_figures(struct str *out, const struct cli *cli, const struct op_story *story)
 {
 	const struct journal *j = story->journal;
-	const struct journal_step *caught_up = journal_find(j, "catch-up");
 	struct str s = STR_INIT;
 	char ms[OP_MS_SIZE];
 
@@ -225,8 +232,9 @@ add_figures(struct str *out, const struct cli *cli, const struct op_story *story
 		str_addf(&s, " (expected %s)", op_text_ms(ms, story->expected_ms));
 	if (isfinite(j->felt_ms))
 		str_addf(&s, "   felt %s", op_text_ms(ms, j->felt_ms));
-	if (strcmp(j->kind, "failover") == 0 && story->result == OP_DONE && caught_up != NULL &&
-	    caught_up->state == STEP_DONE)
+	/* "follow" fails where somebody wrote behind the fence. */
+	if (strcmp(j->kind, "failover") == 0 && story->result == OP_DONE &&
+	    is_in(j, "catch-up", STEP_DONE) && !is_in(j, "follow", STEP_FAILED))
 		str_addf(&s, "%sacknowledged writes lost 0", s.len > 0 ? "   " : "");
 	if (s.len > 0)
 		out_add_line(out, cli, "  %s", str_text(&s));

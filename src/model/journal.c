@@ -69,6 +69,19 @@ op_id_parse(const char *text, char out[OP_ID_SIZE])
 	return 0;
 }
 
+int64_t
+op_id_ms(const char *id)
+{
+	char upper[OP_ID_SIZE];
+	int64_t ms = 0;
+
+	if (op_id_parse(id, upper) != 0)
+		return 0;
+	for (size_t i = 0; i < ID_DIGITS; i++)
+		ms = ms << 5 | (strchr(digits, upper[i]) - digits);
+	return ms;
+}
+
 /* --- words ------------------------------------------------------------------------------------------ */
 
 static const char *const result_names[] = {

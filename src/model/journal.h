@@ -20,6 +20,8 @@
 char *op_id_make(char out[OP_ID_SIZE], int64_t wall_ms);
 /* Exactly that form, letters in either case; out is upper case. 0 or -1. */
 int op_id_parse(const char *text, char out[OP_ID_SIZE]);
+/* What it was made of; 0 of what is none. */
+int64_t op_id_ms(const char *id);
 
 enum op_result {
 	OP_RUNNING,     /* somebody is at it, or was when it died */

@@ -21,6 +21,20 @@
 
 /* --- the old one ---------------------------------------------------------------------------------- */
 
+/* Looks only: the journal has to say that there is something to undo before it is done. */
+static int
+look_at_old(struct op *op, struct err *e)
+{
+	struct redis_server *from = redis_pair_of(op)->from;
+	struct redis_info info;
+
+	if (redis_server_is_open(from) &&
+	    redis_server_look(from, redis_pair_ask_ms(op), &info, e) == 0 &&
+	    redis_info_is_master(&info))
+		journal_note(op->journal, OLD_FENCED, "1");
+	return 0;
+}
+
 /* A replica of nobody takes no writes, and keeps what it has. */
 static int
 fence_old(struct op *op, struct err *e)
@@ -33,11 +47,9 @@ fence_old(struct op *op, struct err *e)
 		op_note(op, "%s does not answer", op->journal->from);
 		return 0;
 	}
-	if ((rc = redis_server_look(from, redis_pair_ask_ms(op), &info, e)) == 0 &&
-	    redis_info_is_master(&info)) {
-		journal_note(op->journal, OLD_FENCED, "1");
+	/* One that came up as a master since it was looked at is the rejoin's. */
+	if ((rc = redis_server_look(from, redis_pair_ask_ms(op), &info, e)) == 0)
 		rc = redis_keep_out(op, from, e);
-	}
 	if (rc == 0) {
 		op_note(op, "%s answers, and takes no writes now", op->journal->from);
 	} else if (op_fact(op, "dead")[0] != '\0') {
@@ -95,7 +107,7 @@ static const struct step emergency[] = {
 	{ .name = "fence", .title = "{from} takes no writes, if it answers",
 	    .why = "whoever still reaches it must not write there",
 	    .undo_text = "{from} master", .expect_ms = 1000, .limit_ms = 5000,
-	    .act = fence_old, .undo = unfence_old },
+	    .check = look_at_old, .act = fence_old, .undo = unfence_old },
 	OP_STEP_FLIP(0),
 	{ .name = "promote", .title = "{to} master",
 	    .why = "writers go on; what only {from} had is lost",

@@ -228,6 +228,19 @@ works_verify(struct op *op, struct err *e)
 	return start_check(op, e);
 }
 
+/* Of a rejoin: before it is stopped here it has to run there. */
+static int
+runs_verify(struct op *op, struct err *e)
+{
+	int rc = start_check(op, e);
+
+	if (rc != 0)
+		return rc;
+	return err_set(e, ERR_CONFLICT,
+	    "it does not work on %s, where %s leads: stopped on %s it would run nowhere",
+	    op->journal->to, op->journal->name, op->journal->from);
+}
+
 static int
 active_works_verify(struct op *op, struct err *e)
 {
@@ -285,6 +298,9 @@ static const struct step emergency[] = {
 
 /* {from} is the one that is back, {to} the active one. */
 static const struct step rejoin[] = {
+	{ .name = "active", .title = "it works on {to}",
+	    .why = "else it would run nowhere, once it is stopped on {from}", .expect_ms = 20,
+	    .limit_ms = 30000, .verify = runs_verify },
 	OP_STEP_BEGIN_HOOKS,
 	STOP(NULL, 0, NULL, NULL),
 	WORKS,

@@ -172,6 +172,8 @@ op_free(struct op *op)
 		return;
 	if (op->lock != NULL)
 		op->table->close(op);
+	if (op->lock != NULL && op->is_taken_over)
+		op_lock_disown(op->lock);
 	op_lock_free(op->lock);
 	fleet_clear(op->fleet);
 	free(op->fleet);
@@ -246,13 +248,33 @@ op_no_server(struct op *op, const struct err *e)
 	return not_had(op, e, OP_HURDLE_SERVER);
 }
 
+/* Behind all others of its pair, whatever the clocks of their hosts said: by their ids it is told what came later. */
+static int
+choose_id(struct op *op, struct err *e)
+{
+	int64_t wall_ms = clock_wall_ms(), newest_ms = 0;
+	struct past past;
+	int rc = past_load(&past, op->client, op->pair->name, e);
+
+	if (past.count > 0)
+		newest_ms = op_id_ms(past.journals[0]->id);
+	past_clear(&past);
+	op_id_make(op->journal->id, newest_ms >= wall_ms ? newest_ms + 1 : wall_ms);
+	return rc;
+}
+
 int
 op_begin(struct op *op, const char *plan, const char *by, struct err *e)
 {
-	op_id_make(op->journal->id, clock_wall_ms()); /* the lock names it */
+	int rc;
+
+	if (choose_id(op, e) != 0) /* the lock names it */
+		return -1;
 	if (take_lock(op, by, NULL, e) != 0)
 		return not_had(op, e, OP_HURDLE_KV);
 	outlive_interrupts(op);
+	if ((rc = op_name_stands(op, e)) <= 0)
+		return rc == 0 ? hurdle(op, OP_HURDLE_PLAN) : -1;
 	op->began_us = clock_mono_us();
 	journal_set(&op->journal->plan, plan);
 	if (op->table->open(op, e) != 0)
@@ -312,27 +334,39 @@ op_check_later(struct op *op, struct err *e)
 	return rc == 0 ? hurdle(op, OP_HURDLE_MOVED) : -1;
 }
 
+/* It may have gone on while we waited, at the prompt or for the lock. */
+static int
+check_unchanged(struct op *op, struct err *e)
+{
+	uint64_t index;
+	struct journal *now = op_journal_read(op->client, op->journal->id, &index, e);
+
+	if (now == NULL)
+		return -1;
+	journal_free(now);
+	if (index == op->journal_index)
+		return 0;
+	err_set(e, ERR_CONFLICT, "operation %s went on meanwhile: look again", op->journal->id);
+	return hurdle(op, OP_HURDLE_OTHERS);
+}
+
 int
 op_take_over(struct op *op, const char *by, struct err *e)
 {
-	struct journal *again;
 	int64_t gone_ms;
-	uint64_t index;
 
+	/* Before the session of the dead is adopted: it may be that of somebody who lives by now. */
+	if (check_unchanged(op, e) != 0)
+		return -1;
 	if (wait_for_lock(op, by, e) != 0)
 		return not_had(op, e, OP_HURDLE_KV);
 	outlive_interrupts(op);
 	/* Times stay those since it began, by the wall clock: all that two processes have in common. */
 	gone_ms = clock_wall_ms() - op->journal->at_wall_ms;
 	op->began_us = clock_mono_us() - (gone_ms > 0 ? gone_ms : 0) * 1000;
-	/* It may have gone on while we waited. */
-	if ((again = op_journal_read(op->client, op->journal->id, &index, e)) == NULL)
+	if (check_unchanged(op, e) != 0) {
+		op_lock_disown(op->lock);
 		return -1;
-	journal_free(again);
-	if (index != op->journal_index) {
-		err_set(
-		    e, ERR_CONFLICT, "operation %s went on meanwhile: look again", op->journal->id);
-		return hurdle(op, OP_HURDLE_OTHERS);
 	}
 	if (op_check_later(op, e) != 0)
 		return -1;
@@ -422,15 +456,17 @@ op_tell(const struct op *op, size_t step, enum op_moment m)
 void
 op_say(const struct op *op, const char *fmt, ...)
 {
-	struct err text;
+	char text[ERR_TEXT_MAX], shown[ERR_TEXT_MAX];
 	va_list ap;
 
 	if (op->observer == NULL || op->observer->said == NULL)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text.text, sizeof(text.text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	op->observer->said(op, text.text, op->observer->arg);
+	/* Whatever a server said of itself. */
+	str_copy_printable(shown, sizeof(shown), text);
+	op->observer->said(op, shown, op->observer->arg);
 }
 
 double

@@ -104,6 +104,7 @@ struct op_observer {
 enum op_hurdle {
 	OP_HURDLE_KV,     /* Consul could not be asked, or did not let us */
 	OP_HURDLE_OTHERS, /* somebody else is at work on this pair */
+	OP_HURDLE_PLAN,   /* the name is not any more what it was when this was planned */
 	OP_HURDLE_LATER,  /* another one came after it: op->later */
 	OP_HURDLE_MOVED,  /* behind its point of no return: the name leads elsewhere by now */
 	OP_HURDLE_SERVER, /* one of them could not be reached, or does not let us */
@@ -170,6 +171,8 @@ int op_begin(struct op *op, const char *plan, const char *by, struct err *e);
  * -1 with op->hurdle.
  */
 int op_check_later(struct op *op, struct err *e);
+/* Reads only: 1, the name is as this was planned with; 0, it was moved, to where says e; -1: the KV. */
+int op_name_stands(struct op *op, struct err *e);
 /* As op_begin(). Waits for the lock of the dead as long as it lives; with it, op_check_later() once more. */
 int op_take_over(struct op *op, const char *by, struct err *e);
 

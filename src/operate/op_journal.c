@@ -217,14 +217,14 @@ op_journal_write(
 int
 op_journal_create(struct op *op, struct err *e)
 {
-	int64_t wall_ms = clock_wall_ms();
+	int64_t id_ms = op_id_ms(op->journal->id);
 	int rc = -1;
 
-	op->journal->at_wall_ms = wall_ms;
+	op->journal->at_wall_ms = clock_wall_ms();
 	op->journal_index = 0;
 	for (int i = 0; i < TRIES_MAX && rc != 0; i++) {
 		if (i > 0)
-			op_id_make(op->journal->id, wall_ms + i);
+			op_id_make(op->journal->id, id_ms + i);
 		rc = op_journal_write(op, NULL, op->client->wait.limit_ms, NULL, e);
 		op->is_taken_over = false; /* the id was taken, and that is all */
 		if (rc != 0 && e->code != ERR_CONFLICT)

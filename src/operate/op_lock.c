@@ -36,6 +36,7 @@ struct op_lock {
 	int64_t asked_us, renewed_us; /* monotonic; a renewal counts from when it was asked for */
 	bool is_lost;                 /* the session has ended */
 	bool is_held;
+	bool is_adopted, is_disowned;
 	bool is_delayed; /* when it could not be had: nobody has it */
 };
 
@@ -191,6 +192,7 @@ find_session(struct op_lock *l, const char *adopts, struct err *e)
 	if (adopts != NULL && strlen(adopts) == KV_SESSION_SIZE - 1 &&
 	    kv_wait_session_renew(&l->client->wait, adopts, NULL) == 0) {
 		memcpy(l->session, adopts, KV_SESSION_SIZE);
+		l->is_adopted = true;
 		return 0;
 	}
 	l->renewed_us = clock_mono_us();
@@ -227,6 +229,11 @@ op_lock_free(struct op_lock *l)
 	if (l->call != NULL)
 		kv_cancel(l->call);
 	loop_timer_free(l->timer);
+	if (l->is_adopted && (l->is_disowned || !l->is_held)) {
+		free(l->key);
+		free(l);
+		return;
+	}
 	if (l->is_held) {
 		const struct kv_op op = { .kind = KV_OP_DELETE, .key = l->key };
 		const struct kv_op ops[] = {
@@ -239,6 +246,12 @@ op_lock_free(struct op_lock *l)
 		kv_wait_session_destroy(&l->client->wait, l->session, NULL);
 	free(l->key);
 	free(l);
+}
+
+void
+op_lock_disown(struct op_lock *l)
+{
+	l->is_disowned = true;
 }
 
 const char *

@@ -32,6 +32,11 @@ struct op_lock_words {
 int op_lock_take(struct op_lock **out, struct client *client, const char *pair,
     const struct op_lock_words *words, const char *adopts, struct err *e);
 void op_lock_free(struct op_lock *l); /* gives it back; NULL is allowed */
+/*
+ * Somebody else is at work under the session that was adopted: op_lock_free() leaves it, and the lock, to them. Of
+ * a session of our own it changes nothing.
+ */
+void op_lock_disown(struct op_lock *l);
 
 /* Without taking it: 1, free; 0, somebody has it: e says who, since when, doing what; -1: the KV. */
 int op_lock_is_free(struct client *client, const char *pair, struct err *e);

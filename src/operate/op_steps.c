@@ -70,6 +70,23 @@ know_flip(struct op *op, uint64_t index)
 	journal_note(op->journal, "flip-index", text);
 }
 
+int
+op_name_stands(struct op *op, struct err *e)
+{
+	uint64_t index;
+	char *value;
+
+	if (op->name_index == 0)
+		return 1;
+	op->step_end_ms = clock_mono_ms() + op->client->wait.limit_ms;
+	if (read_name(op, &value, &index, e) != 0)
+		return -1;
+	if (index != op->name_index)
+		changed_by_others(op, value[0] != '\0' ? value : "nobody", e);
+	free(value);
+	return index == op->name_index;
+}
+
 /* Value and index of now, both checked against what we know. */
 int
 op_flip_check(struct op *op, struct err *e)

@@ -58,16 +58,6 @@ past_clear(struct past *p)
 	memset(p, 0, sizeof(*p));
 }
 
-const struct journal *
-past_last(const struct past *p, const char *kind)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		if (p->journals[i]->result == OP_DONE && strcmp(p->journals[i]->kind, kind) == 0)
-			return p->journals[i];
-	}
-	return NULL;
-}
-
 int
 past_find_later(
     struct client *client, const struct journal *j, struct journal_later *out, struct err *e)

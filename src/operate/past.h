@@ -21,9 +21,6 @@ struct past {
 int past_load(struct past *p, struct client *client, const char *pair, struct err *e);
 void past_clear(struct past *p);
 
-/* The newest of that kind that was carried out; NULL: there is none. */
-const struct journal *past_last(const struct past *p, const char *kind);
-
 /* What came after j (journal_see_later()): 0, or -1: the KV. */
 int past_find_later(
     struct client *client, const struct journal *j, struct journal_later *out, struct err *e);

@@ -349,7 +349,7 @@ redis_fence_undone(struct op *op, struct err *e)
 		err_set(e, ERR_TIMEOUT, "%s is still no master", op->journal->from);
 		return 0;
 	}
-	return redis_server_takes_writes(from, REDIS_ASK_MS, e) != 0;
+	return redis_server_takes_writes(from, REDIS_ASK_MS, e);
 }
 
 /* --- catching up ---------------------------------------------------------------------------------- */
@@ -395,14 +395,40 @@ redis_keep_out(struct op *op, struct redis_server *s, struct err *e)
 		   : 0;
 }
 
-/* One that is taken up may have been interrupted for days. */
+/*
+ * One that is taken up may have been interrupted for days, or have turned back where Consul did not hear it. What a
+ * master took since then its replica may lack, and loses when it is put out of reach: of a planned failover nothing
+ * is lost. An emergency leaves that to the rejoin.
+ */
+static int
+keep_old_out(struct op *op, struct err *e)
+{
+	struct redis_server *from = redis_pair_of(op)->from;
+	const struct journal *j = op->journal;
+	struct redis_info info;
+
+	if (strcmp(j->kind, "failover") != 0)
+		return redis_keep_out(op, from, e);
+	if (!redis_server_is_open(from)) {
+		op_note(op, "%s could not be asked whether it takes writes", j->from);
+		return 0;
+	}
+	if (look_at(op, from, &info, e) != 0)
+		return -1;
+	if (!redis_info_is_master(&info))
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+	    "%s takes writes again, and %s may lack them; to stay there: pointsman set %s %s, then "
+	    "rejoin",
+	    j->from, j->to, j->name, j->from);
+}
+
 int
 redis_promote(struct op *op, struct err *e)
 {
 	struct redis_pair *p = redis_pair_of(op);
 
-	if (redis_pair_again(op, p->to, e) != 0 ||
-	    (op->is_resumed && redis_keep_out(op, p->from, e) != 0))
+	if (redis_pair_again(op, p->to, e) != 0 || (op->is_resumed && keep_old_out(op, e) != 0))
 		return -1;
 	return redis_server_replicate(p->to, NULL, redis_pair_ask_ms(op), e);
 }

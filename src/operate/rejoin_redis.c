@@ -74,6 +74,16 @@ say_write(const char *line, void *arg)
 		op_say(shown->op, "only on %s: %s", shown->op->journal->from, line);
 }
 
+/* The stream names its database once, maybe long before these. */
+static bool
+names_database(const struct str *tail)
+{
+	static const char select[] = "*2\r\n$6\r\nSELECT";
+
+	return tail->len > sizeof(select) &&
+	       strncasecmp(tail->data, select, sizeof(select) - 1) == 0;
+}
+
 static int
 keep_tail(struct op *op, const struct str *tail, struct err *e)
 {
@@ -87,7 +97,8 @@ keep_tail(struct op *op, const struct str *tail, struct err *e)
 		rc = err_errno(e, "cannot make %s", dir);
 	if (rc == 0 && (rc = file_replace(path, str_text(tail), tail->len, 0600, e)) == 0) {
 		journal_note(op->journal, ERRANT_FILE, path);
-		op_say(op, "to replay: redis-cli -h %s --pipe <%s", op->journal->to, path);
+		op_say(op, "to replay: redis-cli -h %s --pipe <%s%s", op->journal->to, path,
+		    names_database(tail) ? "" : "    (into database 0; are they of another: -n N)");
 	}
 	free(path);
 	free(dir);
@@ -119,8 +130,11 @@ read_tail(struct op *op, const struct redis_info *from, int64_t bytes, struct er
 	return rc;
 }
 
-/* A replica of nobody does not send them any more, so they are read before it is one. 1: they were. */
-static int
+/*
+ * A replica of nobody does not send them any more, so they are read before it is one. How far they were read;
+ * -1: they were not.
+ */
+static int64_t
 save_tail(struct op *op)
 {
 	enum redis_history history;
@@ -129,12 +143,12 @@ save_tail(struct op *op)
 	struct err e;
 
 	if (compare(op, &history, &bytes, &from, &e) != 0 || history != REDIS_HISTORY_AHEAD)
-		return 0;
+		return -1;
 	if (read_tail(op, &from, bytes, &e) == 0)
-		return 1;
+		return redis_info_offset(&from);
 	op_say(
 	    op, "%s has writes of its own, and cannot tell which: %s", op->journal->from, e.text);
-	return 0;
+	return -1;
 }
 
 /*
@@ -228,17 +242,18 @@ static void
 find_dump(struct op *op, char *out, size_t size)
 {
 	struct redis_server *from = redis_pair_of(op)->from;
-	char dir[128], file[64];
+	char dir[128], file[64], path[sizeof(dir) + sizeof(file)];
 	struct err ignored;
 
+	snprintf(out, size, "its dump");
 	if (redis_server_setting(from, "dir", redis_pair_ask_ms(op), dir, sizeof(dir), &ignored) !=
 		0 ||
 	    redis_server_setting(
 		from, "dbfilename", redis_pair_ask_ms(op), file, sizeof(file), &ignored) != 0 ||
 	    dir[0] == '\0')
-		snprintf(out, size, "its dump");
-	else
-		snprintf(out, size, "%s/%s", dir, file);
+		return;
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	str_copy_printable(out, size, path);
 }
 
 static int

@@ -14,13 +14,18 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "feature/config.h"
 #include "operate/op_impl.h"
+#include "operate/past.h"
 
 #define LOCK_MS 5000  /* until a connection that was killed has let its lock go */
 #define FENCE_MS 1500 /* lock_wait_timeout is 1 s */
 #define STILL_MS \
 	300 /* where somebody may pass the fence: a commit on a slow disk, well inside the budget */
 #define UNDO_ASK_MS 300 /* for the standby's word, while writers wait for the active to be lifted */
+#define AGAIN_MS \
+	3000 /* for what an old active took until it was fenced again: as long as the budget */
+#define AGAIN_PAUSE_MS 5
 #define SETTLED_MS \
 	50 /* pre-sync: so far behind a standby may be, and still catch up in the budget */
 
@@ -71,6 +76,33 @@ sql_pair_again(struct op *op, struct sql_server *s, struct err *e)
 	return again(op, s, SQL_CONNECT_MS, e);
 }
 
+/*
+ * Whoever began an operation of this pair and lost our lock, its host with it: the server may hold its connection
+ * for hours. Of others, under another Consul, we know nothing: they keep theirs.
+ */
+static bool
+has_orphan(struct op *op)
+{
+	struct past past;
+	bool is_any = false;
+
+	past_load(&past, op->client, op->pair->name, NULL);
+	for (size_t i = 0; i < past.count; i++)
+		is_any = is_any || past.journals[i]->result == OP_RUNNING;
+	past_clear(&past);
+	return is_any;
+}
+
+static int
+first_connect(struct op *op, struct sql_server *s, int64_t limit_ms, struct err *e)
+{
+	if (connect_and_lock(s, op->is_resumed, limit_ms, e) == 0)
+		return 0;
+	if (e->code != ERR_CONFLICT || op->is_resumed || !has_orphan(op))
+		return -1;
+	return connect_and_lock(s, true, limit_ms, e);
+}
+
 static int
 open_pair(struct op *op, bool needs_from, struct err *e)
 {
@@ -80,12 +112,11 @@ open_pair(struct op *op, bool needs_from, struct err *e)
 	if ((p->from = sql_server_new(op->client, op->pair, op->journal->from, e)) == NULL ||
 	    (p->to = sql_server_new(op->client, op->pair, op->journal->to, e)) == NULL)
 		return e->code == ERR_NOT_FOUND ? op_no_server(op, e) : -1;
-	if (connect_and_lock(p->from, op->is_resumed,
-		needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
+	if (first_connect(op, p->from, needs_from ? SQL_CONNECT_MS : SQL_CONNECT_DEAD_MS, e) != 0 &&
 	    (needs_from || e->code == ERR_CONFLICT))
 		return op_no_server(op, e);
 	/* To take an operation back, the standby is not needed; and forward its steps say that it is. */
-	if (connect_and_lock(p->to, op->is_resumed, SQL_CONNECT_MS, e) != 0 &&
+	if (first_connect(op, p->to, SQL_CONNECT_MS, e) != 0 &&
 	    (!op->is_resumed || op_is_past_return(op) || e->code == ERR_CONFLICT))
 		return op_no_server(op, e);
 	return 0;
@@ -327,9 +358,51 @@ sql_lift_check(struct op *op, struct err *e)
 	return rc == 0 ? has_from_stood_still(op, e) : rc;
 }
 
+/* 1; 0 with what is missing after AGAIN_MS; -1. */
+static int
+wait_caught_up(struct op *op, struct err *e)
+{
+	struct sql_pair *p = sql_pair_of(op);
+	int64_t end_ms = clock_mono_ms() + AGAIN_MS;
+	int rc;
+
+	if (take_position(op, e) != 0)
+		return -1;
+	while ((rc = sql_server_has(p->to, p->position, SQL_ASK_MS, e)) == 0 &&
+	       clock_mono_ms() < end_ms)
+		op_pause(op, AGAIN_PAUSE_MS);
+	return rc;
+}
+
 /*
- * An operation that is taken up may have been interrupted for days: the old one is looked at again, if it
- * can be, and fenced again if somebody lifted it.
+ * It took writes since. Of a planned failover nothing is lost: the other one has to have them first, and where
+ * it does not get them this one takes writes again, as it did. An emergency leaves them to the rejoin.
+ */
+static int
+fence_again(struct op *op, struct err *e)
+{
+	struct sql_server *from = sql_pair_of(op)->from;
+	struct err why = { .code = ERR_NONE }, own;
+
+	if (sql_server_set_read_only(from, true, FENCE_MS, e) != 0)
+		return -1;
+	if (strcmp(op->journal->kind, "failover") != 0)
+		return 0;
+	if (wait_caught_up(op, &why) > 0) {
+		journal_note(op->journal, SQL_POSITION, sql_pair_of(op)->position);
+		return 0;
+	}
+	if (sql_server_set_read_only(from, false, FENCE_MS, &own) != 0)
+		op_say(op, "%s is read-only still: %s", op->journal->from, own.text);
+	return err_set(e, ERR_CONFLICT,
+	    "%s took writes since, and %s does not get them (%.120s); to stay there: pointsman set "
+	    "%s %s, then rejoin",
+	    op->journal->from, op->journal->to, why.text, op->journal->name, op->journal->from);
+}
+
+/*
+ * An operation that is taken up may have been interrupted for days, or have turned back where Consul did not
+ * hear it: the old one is looked at again, if it can be, and fenced again if it takes writes.
  */
 static int
 is_from_still_fenced(struct op *op, struct err *e)
@@ -337,11 +410,13 @@ is_from_still_fenced(struct op *op, struct err *e)
 	struct sql_pair *p = sql_pair_of(op);
 	int rc;
 
-	if (!sql_server_is_open(p->from))
+	if (!sql_server_is_open(p->from)) {
+		op_note(op, "%s could not be asked whether it takes writes", op->journal->from);
 		return 0;
+	}
 	if ((rc = sql_server_is_fenced(p->from, sql_pair_ask_ms(op), e)) != 0)
 		return rc > 0 ? 0 : -1;
-	return sql_server_set_read_only(p->from, true, FENCE_MS, e);
+	return fence_again(op, e);
 }
 
 int

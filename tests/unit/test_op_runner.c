@@ -17,7 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "config_text.h"
 #include "operate/client.h"
@@ -207,17 +209,36 @@ name_of(struct client *c)
 	return value;
 }
 
-/* From the beginning, with the name leading to a. */
+static void
+write_key(struct client *c, const char *key, const char *value)
+{
+	struct err e;
+
+	if (kv_wait_put(&c->wait, key, value, strlen(value), &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+/* With the name leading to a. */
+static struct op *
+planned(struct client *c)
+{
+	struct kv_list list;
+	struct op *op;
+	struct err e;
+
+	write_key(c, "pointsman/names/fees", "a");
+	if (kv_wait_get(&c->wait, "pointsman/names/fees", &list, NULL, &e) != 0)
+		fail_msg("%s", e.text);
+	op = op_new(c, &table, &c->config->pairs[0], "a", "b", "a", list.entries[0].modify_index);
+	kv_list_clear(&list);
+	return op;
+}
+
+/* From the beginning. */
 static enum op_end
 run_new(struct op **out, struct client *c, struct err *e)
 {
-	struct kv_list list;
-
-	if (kv_wait_put(&c->wait, "pointsman/names/fees", "a", 1, e) != 0 ||
-	    kv_wait_get(&c->wait, "pointsman/names/fees", &list, NULL, e) != 0)
-		fail_msg("%s", e->text);
-	*out = op_new(c, &table, &c->config->pairs[0], "a", "b", "a", list.entries[0].modify_index);
-	kv_list_clear(&list);
+	*out = planned(c);
 	if (op_begin(*out, "plan", "ola", e) != 0)
 		fail_msg("%s", e->text);
 	memcpy(id, (*out)->journal->id, sizeof(id));
@@ -400,14 +421,66 @@ keeps_what_was_so_before(void **state)
 	close(fd);
 	open_client(&c);
 	/* The flip loses: somebody else changed the name. */
-	op = op_new(&c, &table, &c.config->pairs[0], "a", "b", "a", 77);
-	assert_int_equal(kv_wait_put(&c.wait, "pointsman/names/fees", "a", 1, &e), 0);
+	op = planned(&c);
 	assert_int_equal(op_begin(op, "plan", "ola", &e), 0);
+	write_key(&c, "pointsman/names/fees", "c");
+	write_key(&c, "pointsman/names/fees", "a");
 	assert_int_equal(op_run(op, &e), OP_END_UNDONE);
 	assert_int_equal(state_of(op, FENCE), STEP_SKIPPED);
 	assert_true(is_on(FENCE));
 	assert_string_equal(name_of(&c), "a");
 	op_free(op);
+	client_close(&c);
+}
+
+/* While somebody read the plan, or looked for the word to type. */
+static void
+does_not_begin_when_the_name_was_moved(void **state)
+{
+	struct client c;
+	struct op *op;
+	struct err e;
+
+	(void)state;
+	open_client(&c);
+	op = planned(&c);
+	write_key(&c, "pointsman/names/fees", "b");
+	assert_int_equal(op_begin(op, "plan", "ola", &e), -1);
+	assert_int_equal(op->hurdle, OP_HURDLE_PLAN);
+	assert_non_null(strstr(e.text, "lead to b meanwhile"));
+	assert_int_equal(op->journal_index, 0);
+	op_free(op);
+	client_close(&c);
+}
+
+/* By the ids it is told what came later, and hosts have clocks of their own. */
+static void
+comes_behind_what_a_fast_clock_wrote(void **state)
+{
+	struct client c;
+	struct op *first, *second;
+	struct str text = STR_INIT;
+	json_t *document;
+	struct err e;
+	char key[64];
+
+	(void)state;
+	open_client(&c);
+	assert_int_equal(run_new(&first, &c, &e), OP_END_DONE);
+	op_id_make(first->journal->id, clock_wall_ms() + 300000);
+	document = journal_to_json(first->journal);
+	json_write(&text, document);
+	snprintf(key, sizeof(key), "pointsman/ops/%s", first->journal->id);
+	write_key(&c, key, str_text(&text));
+	json_decref(document);
+	str_clear(&text);
+	op_free(first);
+
+	second = planned(&c);
+	assert_int_equal(op_begin(second, "plan", "ola", &e), 0);
+	assert_true(strcmp(second->journal->id, key + strlen("pointsman/ops/")) > 0);
+	assert_true(second->journal->at_wall_ms <= clock_wall_ms());
+	op_free(second);
 	client_close(&c);
 }
 
@@ -502,6 +575,8 @@ main(void)
 		TEST(needs_somebody_behind_the_return),
 		TEST(tells_of_what_may_fail),
 		TEST(keeps_what_was_so_before),
+		TEST(does_not_begin_when_the_name_was_moved),
+		TEST(comes_behind_what_a_fast_clock_wrote),
 		TEST(two_cannot_be_at_it),
 		TEST(resumes_from_everywhere),
 		TEST(rolls_back_from_before_the_return),

@@ -528,7 +528,7 @@ it_goes_on_a_terminal(void **state)
 	    "\\r   8 db3 follows db4\\e[K\\r\\e[K!  8 db3 follows db4                             "
 	    "10 s   failed: db3: SQL thre...\n"
 	    "DONE maindb db3 ==> db4   by ola (uid 1004)   op 01M80634GV\n"
-	    "  refused 13 ms (expected 13 ms)   felt 0.10 s   acknowledged writes lost 0\n"
+	    "  refused 13 ms (expected 13 ms)   felt 0.10 s\n"
 	    "   1 pre-sync |=|                                    20 ms\n"
 	    "   2 fence      ||                                    3 ms\n"
 	    "   3 catch-up    |                                    4 ms  3-3-160812\n"
