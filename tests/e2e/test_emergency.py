@@ -1,6 +1,7 @@
 """The active server dies under the writer, hangs, is cut off or fills its disk: the standby takes over, and
 when the old one comes back nothing that was acknowledged is overwritten without a word. What only the old
 one has is listed, saved and held; replayed, or the server rebuilt, both have the same again."""
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from conftest import soak
-from lib.cli import Result
+from lib.cli import Result, op_id
 from lib.daemon import run_cli
 from lib.emergency import EmergencyWorld, begin, said, wait_same
 from lib.proc import wait_for
@@ -72,6 +73,30 @@ def test_an_active_that_lives_is_not_dead(world):
 # --- killed ------------------------------------------------------------------------------------------------
 
 
+def test_an_orphan_keeps_nobody_out(world):
+    """The host of an operation died, and the standby has not noticed: it keeps the lock for it. Of whoever is no
+    operation of ours nothing is known, and its lock stays."""
+    world.db3.kill()
+    holder = world.db4.open_client()
+    holder.stdin.write(b"DO GET_LOCK('pointsman/%s', 0);\n" % PAIR.encode())
+    holder.stdin.flush()
+    wait_for("the lock", lambda: world.db4.value("SELECT IS_USED_LOCK('pointsman/%s') IS NULL" % PAIR) == "0", 5)
+    done = world.emergency("--dead", "db3")
+    assert done.code == 3 and "another pointsman is at work there" in said(done), done
+    at_ms = int(time.time() * 1000)
+    world.put("ops/" + op_id(at_ms), json.dumps({
+        "id": op_id(at_ms), "kind": "rehearse", "pair_kind": "mysql", "pair": PAIR, "name": PAIR, "from": "db3",
+        "to": "db4", "by": "cron", "host": "adm-07", "plan": "", "session": "gone", "pid": 4711,
+        "at": "2026-11-21T03:00:00Z", "at_ms": at_ms, "result": "running", "direction": "forward",
+        "facts": {}, "steps": []}))
+    world.free_lock()
+    done = world.emergency("--dead", "db3")
+    holder.kill()
+    holder.wait()
+    assert done.code in (0, 1), done
+    assert world.writable() == ["db4"] and world.named() == "db4"
+
+
 def test_killed_under_the_writer_and_clean(world):
     """Semi-synchronous: the standby has all that was acknowledged. The rows of the writer that the old one
     alone has were never acknowledged; what the rejoin says of them is so."""
@@ -103,6 +128,22 @@ def test_killed_under_the_writer_and_clean(world):
     status, report = writer.check(world.db4, world.db3)
     assert report["lost"] == 0 and report["equal"], report
     world.check_never_both()
+
+
+def test_semi_sync_comes_back_after_one_that_stopped_halfway(world):
+    """The rejoin ends that emergency, which nobody goes on with. Fails when only one that is done counts: db4 would
+    wait for nobody from then on, and nobody is told."""
+    world.set_semi_sync(True)
+    world.db3.kill()
+    command = Tripwire(world.procs, world.argv(world.emergency_argv("--dead", "db3")), at=1,
+                       match=announces("test-write"))
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    world.free_lock()
+    world.come_back("db3")
+    done = world.rejoin()
+    assert done.code == 0 and world.db4.waits_for_replica(), done
+    wait_same(world)
 
 
 # --- errant transactions -----------------------------------------------------------------------------------

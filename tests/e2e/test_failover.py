@@ -106,6 +106,8 @@ def test_what_is_no_pair_or_no_target(world):
     for to in ("db3", "db9"):
         nothing_changed(world, before, world.run("failover", PAIR, "--to", to, "--dry-run"), 3)
     assert world.run("failover", PAIR, "--to", "db4", "--dry-run").code == 0
+    twice = world.run("failover", PAIR, "--without", "web-1", "--without", "web-2", "--dry-run")
+    assert twice.code == 2 and "all in one: web-1,web-2" in twice.err, twice
 
 
 def test_two_operators_at_once(world):
@@ -209,6 +211,70 @@ def test_a_rejoin_behind_nobody_who_writes_is_refused(world):
 
 
 # --- agents ----------------------------------------------------------------------------------------------
+
+
+def killed_at_its_lift(world):
+    """Announced, and not made: its journal says that it is behind the point of no return. The operation's id."""
+    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
+                       match=announces("lift"), after=True)
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    return world.history()[0]["id"]
+
+
+def test_two_take_it_up_on_one_host(world):
+    """Both know that its tool is dead; one has it, and the other one's refusal takes nothing from them. Fails when
+    the session that both adopt is ended by who was refused."""
+    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
+                       match=announces("lift"))
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    op, first = world.history()[0]["id"], []
+
+    def meanwhile():
+        first.append(Tripwire(world.procs, world.argv(["resume", op, "--yes"]), at=1, match=announces("lift")))
+        assert first[0].wait_stopped(), first[0].end()
+        return PAIR + "\r"
+    second = world.run_tty("rollback", op, typed={"Type": meanwhile}, limit=60)
+    assert second.code == 3 and "went on meanwhile" in " ".join(second.out.split()), second
+    assert world.lock_session(), "the lock of who is at work is gone"
+    first[0].go_on()
+    done = first[0].end()
+    assert done.code == 0, done
+    world.check_well("db4")
+
+
+def test_what_the_old_one_took_meanwhile_is_not_lost(world):
+    """It turned back where Consul did not hear it: db3 takes writes again, and the journal says that db4 was to be
+    lifted. Fails when the resume fences the one and lifts the other in one breath."""
+    op = killed_at_its_lift(world)
+    world.db4.sql("STOP REPLICA")
+    world.db3.set_read_only(False)
+    world.db3.sql("INSERT INTO game.t SELECT COALESCE(MAX(id), 0) + 1 FROM game.t")
+    row = world.db3.value("SELECT MAX(id) FROM game.t")
+    done = world.run("resume", op, "--yes", limit=60)
+    assert done.code == 6 and "db3 took writes since" in " ".join((done.out + done.err).split()), done
+    assert world.writable() == ["db3"], done
+    world.db4.sql("START REPLICA")
+    world.free_lock()
+    done = world.run("resume", op, "--yes", limit=60)
+    assert done.code == 0, done
+    assert world.db4.value("SELECT COUNT(*) FROM game.t WHERE id = %s" % row) == "1"
+    world.check_well("db4")
+
+
+def test_a_rejoin_whose_name_was_moved_at_the_prompt(world):
+    """It would fence the server that clients are led to by then. Fails when only the first look counts."""
+    before = []
+
+    def moved():
+        world.put("names/" + PAIR, "db4")
+        before.append(world.writable())
+        return PAIR + "\r"
+    done = world.run_tty("rejoin", PAIR, typed={"Type": moved}, limit=40)
+    assert done.code == 3 and "somebody made maindb lead to db4 meanwhile" in " ".join(done.out.split()), done
+    assert world.writable() == before[0] == ["db3"] and world.lock_session() is None
+    world.put("names/" + PAIR, "db3")
 
 
 def test_an_agent_that_is_dead_is_named(world):

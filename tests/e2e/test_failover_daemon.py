@@ -72,6 +72,23 @@ def test_it_is_dead(chat):
     chat.check("c2")
 
 
+def test_what_an_emergency_stopped_is_said_to_stay_so(chat):
+    """Nothing starts it again. Fails when "everything is as it was"."""
+    chat.put_file("c2.start-fails")
+    done = chat.failover("--emergency", "--dead", "c1")
+    assert done.code == 5 and chat.running() == [], done
+    said = " ".join(done.out.split())
+    assert "it stays stopped on c1; all else is as it was: chat = c1" in said, done
+    assert "everything is as it was" not in said, done
+
+
+def test_a_rejoin_stops_nothing_that_runs_nowhere_else(chat):
+    chat.put("names/chat", "c2")
+    done = chat.run("rejoin", "chat", "--yes", limit=60)
+    assert done.code == 3 and "it would run nowhere" in " ".join(done.out.split()), done
+    assert chat.running() == ["c1"]
+
+
 def test_one_that_works_is_not_dead(chat):
     done = chat.run("failover", "chat", "--emergency", "--dry-run")
     assert done.code == 3 and "c1 answers, and works" in done.out + done.err, done

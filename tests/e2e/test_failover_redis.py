@@ -9,8 +9,8 @@ from conftest import soak
 from lib.crash import Table, all_cells, finish, kill_at, some_cells, undisturbed
 from lib.proc import wait_for
 from lib.redis import RedisError, sentinel_trio
-from lib.redis_desk import RedisDesk, emergency, rejoin, words
-from lib.tripwire import Tripwire
+from lib.redis_desk import RedisDesk, emergency, emergency_argv, rejoin, words
+from lib.tripwire import Tripwire, announces
 
 # A Redis before 6.2 has neither FAILOVER nor CLIENT PAUSE for writers alone.
 OLD = {"user": "default on nopass ~* &* +@all -failover -client|pause -client|unpause"}
@@ -185,6 +185,38 @@ def test_somebody_flips_by_hand_in_the_middle(desk):
     desk.put("names/sessions", "r4")
     check_undone(desk, done, writer, began, code=6)
     assert "somebody made sessions lead to 127.0.0.9" in words(done), done
+
+
+def test_what_the_old_one_took_meanwhile_is_not_lost(desk):
+    """It turned back where Consul did not hear it, and its journal says that r5 was to be promoted. Fails when the
+    resume puts r4 out of reach and promotes r5 over what r4 took since."""
+    command = stopped_at(desk, announces("promote"), after=True)
+    command.kill()
+    op, r4 = desk.last()["id"], desk.servers["r4"]
+    r4.call("REPLICAOF", "NO", "ONE")
+    r4.call("SET", "since", "then")
+    done = desk.run("resume", op, "--yes", limit=60)
+    assert done.code == 6 and "r4 takes writes again, and r5 may lack them" in words(done), done
+    # As it says: back to r4.
+    desk.free_lock()
+    assert desk.run("set", "sessions", "r4", "--no-wait").code == 0
+    assert rejoin(desk).code in (0, 1)
+    desk.check_settled()
+    assert desk.active() == "r4" and desk.servers["r5"].call("GET", "since") == "then"
+
+
+def test_a_fenced_old_one_is_let_go_again(desk):
+    """Killed when it had fenced an active that was said to be dead. Fails when the journal learns of the fence only
+    behind it: then the rollback leaves it, and sessions leads to nobody who takes writes."""
+    command = Tripwire(desk.procs, desk.argv(emergency_argv(desk)), at=1, match="OF",
+                       after=True)
+    assert command.wait_stopped(), command.end()
+    command.kill()
+    wait_for("the fence", lambda: desk.servers["r4"].call("ROLE")[0] != "master", 5)
+    done = desk.run("rollback", desk.last()["id"], "--yes", limit=60)
+    assert done.code == 0, done
+    assert desk.active() == "r4" and desk.servers["r4"].call("ROLE")[0] == "master", done
+    desk.check_settled()
 
 
 def test_who_is_gone_for_good_leaves_writers_going_on(desk):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.cli import Desk, check_width
+from lib.cli import Desk, check_width, op_id
 from lib.proc import wait_for
 from lib.vantage import Vantage, seed
 
@@ -19,14 +19,6 @@ pair "maindb" {
   stop = {"/bin/true"}
 }
 """
-DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def op_id(wall_ms):
-    text = ""
-    for _ in range(10):
-        text, wall_ms = DIGITS[wall_ms & 31] + text, wall_ms >> 5
-    return text
 
 
 def journal(at_ms, **members):
@@ -211,9 +203,14 @@ def test_running_and_interrupted(consul_desk):
     assert [e["result"] for e in history(desk)] == ["running"]
     assert rows(desk)[0][-1] == "running @2"
     assert "RUNNING maindb db1 ==> db2" in desk.run("history", name).out
+    assert "operation: failover of maindb\n" in desk.run("status").out
     desk.api.json("PUT", "/v1/session/destroy/" + session)
     assert [e["result"] for e in history(desk)] == ["interrupted"]
     assert history(desk, name)["result"] == "interrupted"
+    status, problems = desk.run("status"), desk.run("-o", "json", "status").json["problems"]
+    assert status.code == 1 and "operation: failover of maindb, halfway\n" in status.out, status
+    assert "pointsman history " + name in status.out
+    assert ["pointsman history " + name] == [p["do"] for p in problems if name in p["what"]], problems
     text = desk.run("history").out
     assert re.search(r"failover maindb \S+ +- +interrupted$", text, re.M), text
     assert "pointsman resume %s" % name in text and "pointsman rollback %s" % name in text

@@ -36,6 +36,17 @@ class Result:
         return "exit %s\n--- stdout\n%s--- stderr\n%s" % (self.code, self.out, self.err)
 
 
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def op_id(wall_ms):
+    """As an operation that begins then is named."""
+    text = ""
+    for _ in range(10):
+        text, wall_ms = DIGITS[wall_ms & 31] + text, wall_ms >> 5
+    return text
+
+
 class Desk:
     """A KV, a configuration, and somebody who types."""
 
