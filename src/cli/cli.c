@@ -146,8 +146,8 @@ take_own(struct cli *cli, int answer)
 		return cli_usage_error(
 		    cli, "--%s %s: it is a duration like 250ms, 10s or 2m", o->name, SHOWN(optarg));
 	if (o->kind == OPTION_LIST && cli->given[i] != NULL)
-		return cli_usage_error(cli, "--%s is given twice; all in one: %s,%s",
-		    o->name, SHOWN(cli->given[i]), SHOWN(optarg));
+		return cli_usage_error(cli, "--%s is given twice; all in one: %s,%s", o->name,
+		    SHOWN(cli->given[i]), SHOWN(optarg));
 	cli->given[i] = o->kind == OPTION_FLAG ? "" : optarg;
 	return EXIT_DONE;
 }
