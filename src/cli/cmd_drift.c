@@ -15,15 +15,18 @@
 #include "cli/client_report.h"
 #include "cli/commands.h"
 #include "operate/fleet.h"
+#include "operate/health_view.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "operate/view.h"
+#include "feature/pair_role.h"
 
 struct drift {
 	const struct cli *cli;
 	const struct client *client;
 	const struct view *view;
 	const struct fleet *fleet;
+	const struct health_board *board;
 };
 
 /* What a kind found: how many, and a line for each. */
@@ -50,6 +53,37 @@ add(struct findings *f, const char *fmt, ...)
 }
 
 /* --- the kinds -------------------------------------------------------------------------------------- */
+
+/* By the vantages, once they are sure; where there is none nobody can tell. */
+static void
+kv_vs_server(const struct drift *d, const struct config_pair *pair, const char *node,
+    const char *active, struct findings *f)
+{
+	char *check = mem_printf("%s/%s", pair->name, node);
+	struct verdict v;
+
+	health_board_verdict(d->board, check, NULL, NULL, &v);
+	free(check);
+	if (v.state != STATE_FAILING && v.state != STATE_RECOVERING)
+		return;
+	if (strcmp(node, active) == 0 && (v.class == CHECK_READ_ONLY || v.class == CHECK_ROLE))
+		add(f, "%s: KV %s, which takes no writes   <- writes fail", pair->kv_name, node);
+	else if (strcmp(node, active) != 0 && v.class == CHECK_ROLE)
+		add(f, "%s: KV %s, and %s takes writes", pair->kv_name, active, node);
+}
+
+static void
+kv_vs_pairs(const struct drift *d, struct findings *f)
+{
+	const struct config *c = d->client->config;
+
+	for (size_t i = 0; i < c->pair_count; i++) {
+		const char *active = pair_active_node(&c->pairs[i], d->view->map);
+
+		for (size_t k = 0; active != NULL && k < 2; k++)
+			kv_vs_server(d, &c->pairs[i], c->pairs[i].nodes[k], active, f);
+	}
+}
 
 static void
 kv_vs_catalog(const struct drift *d, struct findings *f)
@@ -191,6 +225,7 @@ static const struct {
 	const char *title;
 	void (*find)(const struct drift *d, struct findings *f);
 } kinds[] = {
+	{ "kv_vs_pairs", "KV vs pairs", kv_vs_pairs },
 	{ "kv_vs_catalog", "KV vs catalog", kv_vs_catalog },
 	{ "not_alive", "agents not alive", not_alive },
 	{ "served_vs_kv", "served vs KV", served_vs_kv },
@@ -318,7 +353,8 @@ run_drift(struct cli *cli, int argc, char **argv)
 	struct client client;
 	struct view view = { 0 };
 	struct fleet fleet = { 0 };
-	struct drift d = { cli, &client, &view, &fleet };
+	struct health_board *board = NULL;
+	struct drift d = { cli, &client, &view, &fleet, NULL };
 	enum exit_code code;
 	struct err e;
 
@@ -326,12 +362,15 @@ run_drift(struct cli *cli, int argc, char **argv)
 	(void)argv;
 	if ((code = client_open(&client, cli)) != EXIT_DONE)
 		goto out;
-	if (view_load(&view, &client, &e) != 0 || fleet_load(&fleet, &client, &e) != 0) {
-		code = client_report_err(&client, cli, &e, "reading names and agents");
+	if (view_load(&view, &client, &e) != 0 || fleet_load(&fleet, &client, &e) != 0 ||
+	    (board = health_view_load(&client, &e)) == NULL) {
+		code = client_report_err(&client, cli, &e, "reading names, agents and health");
 		goto out;
 	}
+	d.board = board;
 	code = node != NULL ? show_one(&d, node) : show_all(&d);
 out:
+	health_board_free(board);
 	fleet_clear(&fleet);
 	view_clear(&view);
 	client_close(&client);

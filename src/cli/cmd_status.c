@@ -174,7 +174,7 @@ code_of(const struct status *st)
 {
 	if (st->local == NULL && !st->has_kv)
 		return EXIT_UNREACHABLE;
-	return st->troubles.count > 0 ? EXIT_PROBLEM : EXIT_DONE;
+	return trouble_count(&st->troubles) > 0 ? EXIT_PROBLEM : EXIT_DONE;
 }
 
 /* --- the head -------------------------------------------------------------------------------------- */
@@ -456,7 +456,7 @@ log_change(struct cli *cli, struct client *client, struct str *last)
 
 	gather(&st);
 	str_addf(&line, "generation %" PRIu64 " agents %zu/%zu problems %zu", st.view.index,
-	    fleet_serving(&st.fleet, st.view.index), st.fleet.count, st.troubles.count);
+	    fleet_serving(&st.fleet, st.view.index), st.fleet.count, trouble_count(&st.troubles));
 	if (strcmp(str_text(&line), str_text(last)) != 0 && !interrupt_is_pending(NULL)) {
 		out_line(cli, "%s %s", clock_iso(now, clock_wall_s()), str_text(&line));
 		fflush(stdout);

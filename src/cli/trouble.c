@@ -155,6 +155,16 @@ trouble_print(const struct cli *cli, struct troubles *t)
 	}
 }
 
+size_t
+trouble_count(const struct troubles *t)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		count += t->list[i].mark != MARK_NONE;
+	return count;
+}
+
 json_t *
 trouble_to_json(const struct troubles *t)
 {
@@ -163,6 +173,8 @@ trouble_to_json(const struct troubles *t)
 	for (size_t i = 0; i < t->count; i++) {
 		const struct trouble *one = &t->list[i];
 
+		if (one->mark == MARK_NONE)
+			continue;
 		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "severity",
 						one->mark == MARK_CRITICAL ? "critical" : "warning",
 						"what", json_text(one->what), "why",

@@ -46,7 +46,10 @@ void trouble_add_view(struct troubles *t, const struct view *v);
 void trouble_add_fleet(
     struct troubles *t, const struct fleet *f, uint64_t generation, bool is_held, const char *skip);
 
+/* Those that somebody has to see to: not what is muted (MARK_NONE). */
+size_t trouble_count(const struct troubles *t);
 void trouble_print(const struct cli *cli, struct troubles *t);
+/* Of those. */
 json_t *trouble_to_json(const struct troubles *t);
 
 #endif

@@ -10,6 +10,7 @@
 #include "feature/check_type.h"
 #include "feature/config_load.h"
 #include "feature/credentials.h"
+#include "model/target.h"
 #include "model/check_spec.h"
 #include "model/target.h"
 
@@ -132,6 +133,40 @@ add_pair_check(struct config *c, const struct config_pair *p, const char *node)
 	};
 }
 
+/* The pair that the check's target is the name of, by servers of its kind; NULL: none. */
+static const struct config_pair *
+pair_of_target(const struct config *c, const struct check_spec *s)
+{
+	const char *kind = strcmp(s->type, "sql") == 0 ? "mysql" : s->type;
+	struct target target;
+
+	if (s->pair != NULL || s->target == NULL || target_parse(s->target, &target) != 0 ||
+	    target.port != 0)
+		return NULL;
+	for (size_t i = 0; i < c->pair_count; i++) {
+		const struct config_pair *p = &c->pairs[i];
+
+		if (p->kind != NULL && p->kv_name != NULL && strcmp(p->kind, kind) == 0 &&
+		    strcmp(p->kv_name, target.host) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* It goes to the same servers: by the pair's account and port, where it says nothing else. */
+static void
+inherit(const struct config *c, struct check_spec *s)
+{
+	const struct config_pair *p = s->type != NULL ? pair_of_target(c, s) : NULL;
+
+	if (p == NULL)
+		return;
+	if (s->credentials == NULL)
+		s->credentials = copy_or_null(p->credentials);
+	if (s->port == 0)
+		s->port = p->port;
+}
+
 /* What a pair of that kind has to say, and what it must not. */
 static bool
 check_pair_keys(
@@ -243,4 +278,6 @@ config_check_checks(struct config_loader *l)
 		check_pair(l, i);
 		warn_of_credentials(l, l->titled[CONFIG_PAIR][i], c->pairs[i].credentials);
 	}
+	for (size_t i = 0; i < c->check_count; i++)
+		inherit(c, &c->checks[i]);
 }

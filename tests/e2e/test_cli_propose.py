@@ -123,6 +123,13 @@ def test_an_emergency_does_not_believe_a_proposal(procs, consul):
     say(desk, "failing", "critical", "refused")
     assert dead()["ok"] and "2 of 2" in dead()["fact"], dead()
 
+    def told():
+        return [p for p in desk.run("-o", "json", "status").json["problems"] if "maindb/db3" in p["what"]]
+    # A problem wherever one looks, and none once somebody knows of it.
+    assert len(told()) == 1
+    assert desk.run("mute", "maindb", "--for", "1h", "--why", "known").code == 0
+    assert told() == [] and "muted until" in desk.run("status").out
+
 
 def test_withdraw(desk):
     done = desk.run("propose", "maindb", "--withdraw")

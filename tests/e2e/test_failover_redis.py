@@ -354,6 +354,22 @@ def test_what_only_the_old_one_has_is_saved(desk):
     desk.check_settled()
 
 
+def test_more_than_it_remembers(procs, consul):
+    """Its backlog is smaller than what it took: then its dump has them, and is named. Fails when what was not read
+    counts as read: "it has  writes that r5 lacks, saved in "."""
+    desk = RedisDesk(procs, consul, config={"repl-backlog-size": "16384"})
+    r4 = desk.servers["r4"]
+    r4.freeze()
+    assert emergency(desk).code in (0, 1)
+    r4.thaw()
+    for i in range(30):
+        r4.call("SET", "cart:%d" % i, "x" * 2000)
+    done = rejoin(desk)
+    assert done.code == 3 and "bytes of writes that r5 lacks, saved in" in words(done), done
+    assert os.path.join(r4.data, "dump.rdb") in words(done).replace(" ", ""), done
+    assert "cannot tell which" in words(done) and r4.call("GET", "cart:7") == "x" * 2000
+
+
 # --- interrupted, and taken up again ---------------------------------------------------------------------
 
 

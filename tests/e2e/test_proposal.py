@@ -366,6 +366,8 @@ def test_a_read_only_active(procs, consul):
     p = site.wait_proposal()
     assert p["command"] == "pointsman failover maindb" and p["class"] == "read-only"
     assert p["lost"]["transactions"] == 0
+    code, out, _ = run_cli(site.vantages[0].config_path, "drift")
+    assert code == 1 and "maindb: KV db3, which takes no writes" in out, out
     site.db3.set_read_only(False)
     wait_for("withdrawn", lambda: site.proposal() is None, 20, 0.1)
     settle(1.0)
@@ -381,6 +383,8 @@ def test_a_writable_standby_and_a_password(procs, consul):
         wait_for("two writers", lambda: v.pair("maindb")["trouble"] == "two-writers", 5, 0.05)
     settle(4.0)
     assert site.proposal() is None
+    code, out, _ = run_cli(site.vantages[0].config_path, "drift")
+    assert code == 1 and "maindb: KV db3, and db4 takes writes" in out, out
     site.db4.set_read_only(True)
     wait_for("fine", lambda: site.vantages[0].pair("maindb")["trouble"] == "fine", 15, 0.1)
     site.db3.sql("SET SESSION sql_log_bin = 0; ALTER USER 'watch'@'%' IDENTIFIED BY 'another'")

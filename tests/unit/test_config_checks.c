@@ -70,6 +70,26 @@ the_sample_of_the_design(void **state)
 }
 
 static void
+a_check_of_a_pairs_name_has_its_account(void **state)
+{
+	struct config *c = config_load_good(
+	    "check \"fees\" { type = sql target = \"maindb\" query = \"SELECT 1\" critical = \"5\" "
+	    "}\n"
+	    "check \"own\" { type = sql target = \"maindb:3307\" query = \"SELECT 1\" critical = "
+	    "\"5\" }\n"
+	    "check \"port\" { type = tcp target = \"maindb:1\" }\n"
+	    "pair \"maindb\" { kind = mysql nodes = {\"db3\", \"db4\"} port = 3310 "
+	    "credentials = \"/etc/my.cnf\" }\n");
+
+	(void)state;
+	assert_string_equal(check_of(c, "fees")->credentials, "/etc/my.cnf");
+	assert_int_equal(check_of(c, "fees")->port, 3310);
+	assert_null(check_of(c, "own")->credentials);
+	assert_null(check_of(c, "port")->credentials);
+	config_free(c);
+}
+
+static void
 a_pair_brings_its_checks(void **state)
 {
 	struct config *c = config_load_good(
@@ -337,6 +357,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_check_has_its_defaults),
 		cmocka_unit_test(the_sample_of_the_design),
+		cmocka_unit_test(a_check_of_a_pairs_name_has_its_account),
 		cmocka_unit_test(a_pair_brings_its_checks),
 		cmocka_unit_test(a_daemon_pair_asks_its_own_command),
 		cmocka_unit_test(a_short_interval_is_fast_enough),
