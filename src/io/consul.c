@@ -137,6 +137,7 @@ send_call(struct consul_call *c)
 		.limit_ms = c->deadline_ms - clock_mono_ms(),
 		.max_body = consul_max_body(c->kind),
 		.on_body = c->reader != NULL ? body_arrived : NULL,
+		.is_waiting = c->is_watch,
 	};
 
 	c->http = http_start(store_of(c)->http, &r, call_done, c);

@@ -56,6 +56,7 @@ struct http_call {
 	void *arg;
 	int (*on_body)(const char *data, size_t len, void *arg, struct err *e);
 	bool is_get, is_over;
+	bool may_repeat;
 	int sends;
 	int64_t limit_ms;
 	size_t max_body, received;
@@ -149,7 +150,7 @@ before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 	(void)port;
 	(void)local_port;
 	c->answer.is_sent = true;
-	return ++c->sends > 1 && !c->is_get ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return ++c->sends > 1 && !c->may_repeat ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static void
@@ -453,6 +454,7 @@ http_start(struct http *h, const struct http_request *r, http_done_fn *done, voi
 	c->arg = arg;
 	c->on_body = r->on_body;
 	c->is_get = strcmp(r->method, "GET") == 0;
+	c->may_repeat = c->is_get && !r->is_waiting;
 	c->limit_ms = r->limit_ms > 0 ? r->limit_ms : 1; /* curl's 0 is "for ever" */
 	c->max_body = r->max_body;
 	c->easy = h->spare_count > 0 ? h->spares[--h->spare_count] : easy_new(h);

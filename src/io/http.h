@@ -40,6 +40,7 @@ struct http_request {
 	size_t body_len;
 	int64_t limit_ms; /* for the whole exchange */
 	size_t max_body;  /* a larger answer fails with ERR_LIMIT */
+	bool is_waiting;  /* a GET that waits for news: whoever asks has to know that its connection broke */
 	/*
 	 * When set, body bytes go here as they arrive (only for status 200) instead of being
 	 * collected; arg is that of done. Returning -1 ends the call with what it left in e. It must
@@ -73,7 +74,8 @@ const char *http_url(const struct http *h);
 /*
  * Never fails: errors come to done. The codes: ERR_UNREACHABLE (refused, not resolved, cut off),
  * ERR_TIMEOUT, ERR_DENIED (TLS), ERR_CONFIG (a TLS file that is none), ERR_PROTOCOL, ERR_LIMIT, or
- * what on_body said. Only a GET is ever repeated, when a kept connection turned out to be dead.
+ * what on_body said. Only a GET is ever repeated, when a kept connection turned out to be dead, and not one
+ * that waits.
  */
 struct http_call *http_start(
     struct http *h, const struct http_request *r, http_done_fn *done, void *arg);

@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from lib import faults, mariadb, mysql9, netns
 from lib.faults import Fault
 from lib.proc import free_port, wait_for
@@ -312,6 +314,7 @@ def test_mariadb(procs, consul):
     assert len(rows) == sum(map(len, groups))
 
 
+@pytest.mark.soak
 def test_mysql9(procs, consul):
     """The same words for the other dialect."""
     mysql9.skip_without()

@@ -324,8 +324,9 @@ def test_a_name_that_is_gone(procs, pair):
     assert "name" in {e["class"] for e in report["errors"] if e["outcome"] == "no session"}
 
 
+@pytest.mark.soak
 def test_mysql9(procs):
-    """The same on MySQL, whose fence binds root as well."""
+    """The same on MySQL, whose fence binds root as well. The short run has test_failover_flips."""
     mysql9.skip_without()
     pair = mysql9.MySQL9Pair(procs).start()
     create_account(pair)

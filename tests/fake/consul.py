@@ -6,8 +6,7 @@ usage: consul.py LISTEN-ADDRESS PORT UPSTREAM-ADDRESS PORT
 Commands come on stdin, a JSON object each line, and each is answered by one on stdout:
 
   {"faults": [FAULT, …]}   from now on these, instead of those before; [] is an honest proxy
-  {"cut": true}            closes every connection, as an agent that dies does; in the middle of an answer, where
-                           one is waited for: else libcurl would ask again by itself, unseen
+  {"cut": true}            closes every connection, as a restarted agent does
   {"stats": true}          {"requests", "bytes_in", "bytes_out", "connections", "paths": {…}, "spoilt"}
 
 A FAULT is {"match": REGEX on "GET /v1/kv/a?recurse", "kind": KIND, "times": N (default: always)} and what
@@ -102,7 +101,7 @@ class Fake:
     def __init__(self, upstream):
         self.upstream = upstream
         self.faults, self.frozen = [], {}
-        self.writers, self.asked = set(), set()  # connections; those with a question that is not answered
+        self.writers = set()
         self.requests = self.bytes_in = self.bytes_out = self.spoilt = 0
         self.paths = {}
 
@@ -125,7 +124,6 @@ class Fake:
                 first, headers, body = await read_message(reader, False)
                 raw = render(first, [h for h in headers if h[0].lower() != "content-length"], body)
                 self.requests += 1
-                self.asked.add(writer)
                 self.bytes_in += len(raw)
                 what = first.rsplit(" ", 1)[0]
                 path = what.split("?")[0]
@@ -135,12 +133,10 @@ class Fake:
                     behind = (Reader(up), down)
                 if not await self.answer(what, raw, reader, writer, behind):
                     return
-                self.asked.discard(writer)
         except (ConnectionError, OSError, asyncio.IncompleteReadError, ValueError):
             pass
         finally:
             self.writers.discard(writer)
-            self.asked.discard(writer)
             writer.close()
             if behind is not None:
                 behind[1].close()
@@ -287,11 +283,7 @@ class Fake:
             self.faults, self.frozen = order["faults"], {}
         if order.get("cut"):
             for writer in list(self.writers):
-                if writer in self.asked:
-                    writer.write(b"HTTP/1.1 ")
-                    writer.close()
-                else:
-                    writer.transport.abort()
+                writer.transport.abort()
         return {"requests": self.requests, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out,
                 "connections": len(self.writers), "paths": self.paths, "spoilt": self.spoilt}
 

@@ -370,6 +370,9 @@ test_dead_kept_connection(void **state)
 	struct http_request put = {
 		.method = "PUT", .path = "/", .limit_ms = WAIT_MS, .max_body = 100
 	};
+	struct http_request waiting = plain_get;
+
+	waiting.is_waiting = true;
 
 	/* A GET is repeated, on a new connection. */
 	fake_http_push_answer(x->fake, 200, 1, "a");
@@ -381,13 +384,23 @@ test_dead_kept_connection(void **state)
 	assert_string_equal(s.body.data, "b");
 	assert_int_equal(fake_http_request_count(x->fake), 3);
 
+	/* One that waits for news is not: what it was told on the old one is lost. */
+	fake_http_push(x->fake, just_close);
+	fake_http_push_answer(x->fake, 200, 1, "c");
+	exchange(x, &waiting, &s);
+	assert_int_equal(s.err.code, ERR_UNREACHABLE);
+	assert_int_equal(fake_http_request_count(x->fake), 4);
+	str_clear(&s.body);
+	exchange(x, &plain_get, &s);
+	str_clear(&s.body);
+
 	/* A PUT is not: it may have been done. */
 	fake_http_push(x->fake, just_close);
 	fake_http_push_answer(x->fake, 200, 1, "c");
 	exchange(x, &put, &s);
 	assert_int_equal(s.err.code, ERR_UNREACHABLE);
 	assert_true(s.is_sent);
-	assert_int_equal(fake_http_request_count(x->fake), 4);
+	assert_int_equal(fake_http_request_count(x->fake), 6);
 	str_clear(&s.body);
 }
 
