@@ -40,7 +40,7 @@ struct http_request {
 	size_t body_len;
 	int64_t limit_ms; /* for the whole exchange */
 	size_t max_body;  /* a larger answer fails with ERR_LIMIT */
-	bool is_waiting;  /* a GET that waits for news: whoever asks has to know that its connection broke */
+	bool is_waiting;  /* a GET for news: who waits has to know that the connection broke */
 	/*
 	 * When set, body bytes go here as they arrive (only for status 200) instead of being
 	 * collected; arg is that of done. Returning -1 ends the call with what it left in e. It must
