@@ -409,12 +409,12 @@ keep_old_out(struct op *op, struct err *e)
 
 	if (strcmp(j->kind, "failover") != 0)
 		return redis_keep_out(op, from, e);
-	if (!redis_server_is_open(from)) {
+	if (!redis_server_is_open(from) || look_at(op, from, &info, e) != 0) {
+		if (redis_server_is_open(from))
+			return -1;
 		op_note(op, "%s could not be asked whether it takes writes", j->from);
 		return 0;
 	}
-	if (look_at(op, from, &info, e) != 0)
-		return -1;
 	if (!redis_info_is_master(&info))
 		return 0;
 	return err_set(e, ERR_CONFLICT,
