@@ -26,7 +26,7 @@ struct drift {
 	const struct client *client;
 	const struct view *view;
 	const struct fleet *fleet;
-	const struct health_board *board;
+	struct health_board *board;
 };
 
 /* What a kind found: how many, and a line for each. */
@@ -353,7 +353,6 @@ run_drift(struct cli *cli, int argc, char **argv)
 	struct client client;
 	struct view view = { 0 };
 	struct fleet fleet = { 0 };
-	struct health_board *board = NULL;
 	struct drift d = { cli, &client, &view, &fleet, NULL };
 	enum exit_code code;
 	struct err e;
@@ -363,14 +362,13 @@ run_drift(struct cli *cli, int argc, char **argv)
 	if ((code = client_open(&client, cli)) != EXIT_DONE)
 		goto out;
 	if (view_load(&view, &client, &e) != 0 || fleet_load(&fleet, &client, &e) != 0 ||
-	    (board = health_view_load(&client, &e)) == NULL) {
+	    (d.board = health_view_load(&client, &e)) == NULL) {
 		code = client_report_err(&client, cli, &e, "reading names, agents and health");
 		goto out;
 	}
-	d.board = board;
 	code = node != NULL ? show_one(&d, node) : show_all(&d);
 out:
-	health_board_free(board);
+	health_board_free(d.board);
 	fleet_clear(&fleet);
 	view_clear(&view);
 	client_close(&client);

@@ -178,19 +178,17 @@ print_rows(const struct cli *cli, const struct history *h)
 static void
 print_next(const struct cli *cli, const struct history_entry *entry)
 {
-	const struct journal *j = entry->journal;
-	const char *how = entry->result == OP_FAILED ? "failed halfway" : "was interrupted";
+	char *ways[OP_WAYS_MAX];
+	size_t count;
 
-	if (!history_is_halfway(entry) || entry->later.id[0] != '\0')
+	if (!history_is_waiting(entry))
 		return;
-	out_marked(cli, MARK_CRITICAL, "%s %s", j->id, how);
-	if (!j->is_back)
-		out_line(cli, "    pointsman resume %s      goes on from there", j->id);
-	if (!op_text_is_past_return(j))
-		out_line(cli, "    pointsman rollback %s    takes it back", j->id);
-	else if (strcmp(j->kind, "failover") == 0)
-		out_line(
-		    cli, "    pointsman failover %s --emergency    if %s is gone", j->pair, j->to);
+	out_marked(cli, MARK_CRITICAL, "%s %s", entry->journal->id, history_how_stopped(entry));
+	count = op_text_ways(entry->journal, ways);
+	for (size_t i = 0; i < count; i++) {
+		out_line(cli, "    %s", ways[i]);
+		free(ways[i]);
+	}
 }
 
 static void

@@ -31,6 +31,7 @@
 #include "operate/view.h"
 #include "config.h"
 #include "feature/check_report.h"
+#include "feature/pair_role.h"
 
 #define REFRESH_MS 1000
 
@@ -109,8 +110,7 @@ judge_operations(struct status *st)
 		todo = mem_printf("pointsman history %s", j->id);
 		trouble_add(&st->troubles, MARK_CRITICAL,
 		    "what it has begun is neither done nor undone", todo, "the %s %s of %s %s",
-		    j->kind, j->id, j->pair,
-		    entry->result == OP_FAILED ? "failed halfway" : "was interrupted");
+		    j->kind, j->id, j->pair, history_how_stopped(entry));
 		free(todo);
 	}
 }
@@ -290,13 +290,9 @@ is_last_known(const struct status *st, const char *name)
 static const json_t *
 check_of(const struct status *st, const char *name)
 {
-	const struct config *c = st->client->config;
+	const struct config_pair *pair = pair_find_led(st->client->config, name);
 
-	for (size_t i = 0; i < c->pair_count; i++) {
-		if (c->pairs[i].kv_name != NULL && strcmp(c->pairs[i].kv_name, name) == 0)
-			return check_rows_worst(st->checks, c->pairs[i].name);
-	}
-	return NULL;
+	return pair != NULL ? check_rows_worst(st->checks, pair->name) : NULL;
 }
 
 static void

@@ -300,9 +300,7 @@ add_labelled(struct str *out, const struct cli *cli, const char *label, const ch
 static bool
 has_acted(const struct journal *j, const char *name)
 {
-	const struct journal_step *step = journal_find(j, name);
-
-	return step != NULL && (step->state == STEP_BEGUN || step->state == STEP_DONE);
+	return is_in(j, name, STEP_BEGUN) || is_in(j, name, STEP_DONE);
 }
 
 /* What an emergency did to the server that was said to be dead, and nothing takes back. */
@@ -353,11 +351,10 @@ add_undone(struct str *out, const struct cli *cli, const struct op_story *story)
 static void
 add_held(struct str *out, const struct cli *cli, const struct journal *j)
 {
-	const struct journal_step *fence = journal_find(j, "fence");
 	const char *errant = journal_fact(j, "errant");
 	struct str s = STR_INIT;
 
-	if (fence != NULL && (fence->state == STEP_DONE || fence->state == STEP_SKIPPED))
+	if (is_in(j, "fence", STEP_DONE) || is_in(j, "fence", STEP_SKIPPED))
 		str_addf(&s, "%s takes no writes, and does not follow %s; ", j->from, j->to);
 	str_addf(&s, "%s = %s, which was not touched", j->name, j->to);
 	add_labelled(out, cli, "now", "%s", str_text(&s));
@@ -399,13 +396,30 @@ add_state(struct str *out, const struct journal *j)
 	str_clear(&taken);
 }
 
+size_t
+op_text_ways(const struct journal *j, char *out[OP_WAYS_MAX])
+{
+	size_t count = 0;
+
+	if (!j->is_back)
+		out[count++] = mem_printf("pointsman resume %s      goes on from there", j->id);
+	if (!op_text_is_past_return(j))
+		out[count++] = mem_printf("pointsman rollback %s    takes it back", j->id);
+	else if (strcmp(j->kind, "failover") == 0)
+		out[count++] = mem_printf(
+		    "pointsman failover %s --emergency    if %s is gone", j->pair, j->to);
+	return count;
+}
+
 /* Of one that is halfway: what is so, and the ways from there; none where a later one has gone on from it. */
 static void
 add_halfway(struct str *out, const struct cli *cli, const struct journal *j,
     const struct journal_later *later)
 {
 	bool is_later = later != NULL && later->id[0] != '\0';
+	char *ways[OP_WAYS_MAX];
 	struct str s = STR_INIT;
+	size_t count;
 
 	add_state(&s, j);
 	add_labelled(out, cli, is_later ? "then" : "now", "%s", str_text(&s));
@@ -417,14 +431,11 @@ add_halfway(struct str *out, const struct cli *cli, const struct journal *j,
 		    later->id);
 		return;
 	}
-	if (!j->is_back)
-		add_labelled(out, cli, "do", "pointsman resume %s      goes on from there", j->id);
-	if (!op_text_is_past_return(j))
-		add_labelled(out, cli, j->is_back ? "do" : "or",
-		    "pointsman rollback %s    takes it back", j->id);
-	else if (strcmp(j->kind, "failover") == 0)
-		add_labelled(out, cli, "or", "pointsman failover %s --emergency    if %s is gone",
-		    j->pair, j->to);
+	count = op_text_ways(j, ways);
+	for (size_t i = 0; i < count; i++) {
+		add_labelled(out, cli, i == 0 ? "do" : "or", "%s", ways[i]);
+		free(ways[i]);
+	}
 }
 
 static void

@@ -30,6 +30,10 @@ void op_text_add_command(struct str *out, const struct journal *j);
 /* Whether it can only be carried on: by the table of its kind, as far as this pointsman knows it. */
 bool op_text_is_past_return(const struct journal *j);
 
+/* Of one that stopped halfway, what to type and what that does; each malloc'ed. How many. */
+#define OP_WAYS_MAX 2
+size_t op_text_ways(const struct journal *j, char *out[OP_WAYS_MAX]);
+
 /*
  * The whole of it: how it ended and who did it, how long writes were refused, a bar for each step that has
  * begun, what is so now and what to type.

@@ -10,7 +10,7 @@
 #include "feature/check_type.h"
 #include "feature/config_load.h"
 #include "feature/credentials.h"
-#include "model/target.h"
+#include "feature/pair_role.h"
 #include "model/check_spec.h"
 #include "model/target.h"
 
@@ -138,19 +138,14 @@ static const struct config_pair *
 pair_of_target(const struct config *c, const struct check_spec *s)
 {
 	const char *kind = strcmp(s->type, "sql") == 0 ? "mysql" : s->type;
+	const struct config_pair *p;
 	struct target target;
 
 	if (s->pair != NULL || s->target == NULL || target_parse(s->target, &target) != 0 ||
 	    target.port != 0)
 		return NULL;
-	for (size_t i = 0; i < c->pair_count; i++) {
-		const struct config_pair *p = &c->pairs[i];
-
-		if (p->kind != NULL && p->kv_name != NULL && strcmp(p->kind, kind) == 0 &&
-		    strcmp(p->kv_name, target.host) == 0)
-			return p;
-	}
-	return NULL;
+	p = pair_find_led(c, target.host);
+	return p != NULL && p->kind != NULL && strcmp(p->kind, kind) == 0 ? p : NULL;
 }
 
 /* It goes to the same servers: by the pair's account and port, where it says nothing else. */

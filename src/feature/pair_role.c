@@ -20,7 +20,8 @@ const struct config_pair *
 pair_find_led(const struct config *c, const char *kv_name)
 {
 	for (size_t i = 0; i < c->pair_count; i++) {
-		if (strcmp(c->pairs[i].kv_name, kv_name) == 0)
+		/* NULL: while a configuration is read that has problems. */
+		if (c->pairs[i].kv_name != NULL && strcmp(c->pairs[i].kv_name, kv_name) == 0)
 			return &c->pairs[i];
 	}
 	return NULL;

@@ -1,91 +1,67 @@
 /* journal_keep.c: counts, from the newest on, what there is of each kind. */
 #include "model/journal_keep.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sorted.h"
 
-enum {
-	REHEARSAL, /* also one that was interrupted: it has moved nothing */
-	OPERATION,
-	SET,
-	HALFWAY,
-};
-
-/* What was seen of a pair, or of a name. */
+/* Of a pair, or of a name, how many there were. */
 struct seen {
 	const char *of;
-	int class;
 	size_t count;
 };
 
+/* Sorted by of. */
 struct tally {
-	struct seen *seen; /* sorted by class and of */
+	struct seen *seen;
 	size_t count;
+};
+
+struct tallies {
+	struct tally rehearsals, operations, flips;
 	size_t sets;
 };
 
-static int
-class_of(const struct journal *j)
-{
-	if (strcmp(j->kind, "rehearse") == 0)
-		return REHEARSAL;
-	if (j->result != OP_DONE && j->result != OP_UNDONE)
-		return HALFWAY;
-	return j->pair[0] != '\0' ? OPERATION : SET;
-}
-
-static int
-compare(const struct seen *s, int class, const char *of)
-{
-	return s->class != class ? s->class - class : strcmp(s->of, of);
-}
-
 /* How many there were before this one. */
 static size_t
-count_up(struct tally *t, int class, const char *of)
+count_up(struct tally *t, const char *of)
 {
-	size_t low = 0, high = t->count;
+	size_t at =
+	    sorted_place(t->seen, t->count, sizeof(*t->seen), offsetof(struct seen, of), of);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare(&t->seen[middle], class, of) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == t->count || compare(&t->seen[low], class, of) != 0) {
+	if (at == t->count || strcmp(t->seen[at].of, of) != 0) {
 		t->seen = mem_grow(t->seen, t->count + 1, sizeof(*t->seen));
-		memmove(&t->seen[low + 1], &t->seen[low], (t->count - low) * sizeof(*t->seen));
-		t->seen[low] = (struct seen){ of, class, 0 };
+		memmove(&t->seen[at + 1], &t->seen[at], (t->count - at) * sizeof(*t->seen));
+		t->seen[at] = (struct seen){ of, 0 };
 		t->count++;
 	}
-	return t->seen[low].count++;
+	return t->seen[at].count++;
 }
 
 static bool
-is_old(struct tally *t, const struct journal *j)
+is_old(struct tallies *t, const struct journal *j)
 {
-	switch (class_of(j)) {
-	case REHEARSAL:
-		return count_up(t, REHEARSAL, j->pair) >= KEEP_REHEARSALS;
-	case OPERATION:
-		return count_up(t, OPERATION, j->pair) >= KEEP_OPERATIONS;
-	case SET:
-		return count_up(t, SET, j->name) > 0 && t->sets++ >= KEEP_SETS;
-	default:
+	/* Also one that was interrupted: it has moved nothing. */
+	if (strcmp(j->kind, "rehearse") == 0)
+		return count_up(&t->rehearsals, j->pair) >= KEEP_REHEARSALS;
+	if (j->result != OP_DONE && j->result != OP_UNDONE)
 		return false;
-	}
+	if (j->pair[0] != '\0')
+		return count_up(&t->operations, j->pair) >= KEEP_OPERATIONS;
+	return count_up(&t->flips, j->name) > 0 && t->sets++ >= KEEP_SETS;
 }
 
 void
 journal_choose_old(struct journal *const *newest_first, size_t count, bool *out)
 {
-	struct tally t = { .seen = NULL };
+	struct tallies t = { .sets = 0 };
 
 	for (size_t i = 0; i < count; i++)
 		out[i] = newest_first[i] != NULL && is_old(&t, newest_first[i]);
-	free(t.seen);
+	free(t.rehearsals.seen);
+	free(t.operations.seen);
+	free(t.flips.seen);
 }

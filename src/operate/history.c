@@ -118,6 +118,18 @@ history_is_halfway(const struct history_entry *entry)
 	       (entry->result == OP_FAILED || entry->result == OP_INTERRUPTED);
 }
 
+bool
+history_is_waiting(const struct history_entry *entry)
+{
+	return history_is_halfway(entry) && entry->later.id[0] == '\0';
+}
+
+const char *
+history_how_stopped(const struct history_entry *entry)
+{
+	return entry->result == OP_FAILED ? "failed halfway" : "was interrupted";
+}
+
 /*
  * A journal that says "running" may have been ended, lock and all, between both reads: then it is read
  * once more.
@@ -287,16 +299,16 @@ sort(struct history *h)
 	free(places);
 }
 
-/* The newest, and of the others what still waits for somebody. */
+/* The first so many, and of the others those that are wanted. */
 static void
-leave_out(struct history *h)
+keep(struct history *h, size_t first, bool (*is_wanted)(const struct history_entry *entry))
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		struct history_entry *entry = &h->entries[i];
 
-		if (i < HISTORY_SHOWN || (history_is_halfway(entry) && entry->later.id[0] == '\0'))
+		if (i < first || is_wanted(entry))
 			h->entries[count++] = *entry;
 		else
 			history_entry_clear(entry);
@@ -325,24 +337,15 @@ is_open(const struct history_entry *entry)
 {
 	if (entry->journal == NULL || strcmp(entry->journal->kind, "rehearse") == 0)
 		return false;
-	return entry->result == OP_RUNNING ||
-	       (history_is_halfway(entry) && entry->later.id[0] == '\0');
+	return entry->result == OP_RUNNING || history_is_waiting(entry);
 }
 
 int
 history_load_open(struct history *h, struct client *client, struct err *e)
 {
-	size_t count = 0;
-
 	if (load_all(h, client, e) != 0)
 		return -1;
-	for (size_t i = 0; i < h->count; i++) {
-		if (is_open(&h->entries[i]))
-			h->entries[count++] = h->entries[i];
-		else
-			history_entry_clear(&h->entries[i]);
-	}
-	h->count = count;
+	keep(h, 0, is_open);
 	return 0;
 }
 
@@ -356,7 +359,7 @@ history_load(struct history *h, struct client *client, struct err *e)
 		return -1;
 	}
 	sort(h);
-	leave_out(h);
+	keep(h, HISTORY_SHOWN, history_is_waiting);
 	return 0;
 }
 

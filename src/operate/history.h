@@ -52,6 +52,10 @@ void history_entry_clear(struct history_entry *entry);
 
 /* It failed or was interrupted, and is neither done nor undone. */
 bool history_is_halfway(const struct history_entry *entry);
+/* And nothing that came after it has settled it, or has to be ended first. */
+bool history_is_waiting(const struct history_entry *entry);
+/* Of such a one: "failed halfway", "was interrupted". */
+const char *history_how_stopped(const struct history_entry *entry);
 
 /* As in design, section 7; a new reference. */
 json_t *history_entry_to_json(const struct history_entry *entry);

@@ -124,8 +124,8 @@ struct op {
 	size_t current;
 	bool is_resumed;
 	double *expect_ms; /* of each step: as it was the last times, else as the table says */
-	double felt_ms
-	    [OP_FELT_MAX]; /* the last times, newest first: until the last old session was ended */
+	/* The last times, newest first: until the last old session was ended. */
+	double felt_ms[OP_FELT_MAX];
 	size_t felt_count;
 	int64_t began_us, blocked_us, restored_us; /* monotonic; 0: not yet */
 	uint64_t name_index;                       /* of names/<name> as it was; 0: to be read */

@@ -381,8 +381,9 @@ redis_promote_check(struct op *op, struct err *e)
 	return redis_info_is_master(&to);
 }
 
-int
-redis_keep_out(struct op *op, struct redis_server *s, struct err *e)
+/* 1, 0, also of one that cannot be asked (then it is not open any more), -1. */
+static int
+is_master_still(struct op *op, struct redis_server *s, struct err *e)
 {
 	struct redis_info info;
 
@@ -390,9 +391,15 @@ redis_keep_out(struct op *op, struct redis_server *s, struct err *e)
 		return 0;
 	if (look_at(op, s, &info, e) != 0)
 		return redis_server_is_open(s) ? -1 : 0;
-	return redis_info_is_master(&info)
-		   ? redis_server_replicate(s, REDIS_NOWHERE, redis_pair_ask_ms(op), e)
-		   : 0;
+	return redis_info_is_master(&info);
+}
+
+int
+redis_keep_out(struct op *op, struct redis_server *s, struct err *e)
+{
+	int rc = is_master_still(op, s, e);
+
+	return rc > 0 ? redis_server_replicate(s, REDIS_NOWHERE, redis_pair_ask_ms(op), e) : rc;
 }
 
 /*
@@ -405,17 +412,15 @@ keep_old_out(struct op *op, struct err *e)
 {
 	struct redis_server *from = redis_pair_of(op)->from;
 	const struct journal *j = op->journal;
-	struct redis_info info;
+	int rc;
 
 	if (strcmp(j->kind, "failover") != 0)
 		return redis_keep_out(op, from, e);
-	if (!redis_server_is_open(from) || look_at(op, from, &info, e) != 0) {
-		if (redis_server_is_open(from))
-			return -1;
+	if ((rc = is_master_still(op, from, e)) < 0)
+		return -1;
+	if (!redis_server_is_open(from))
 		op_note(op, "%s could not be asked whether it takes writes", j->from);
-		return 0;
-	}
-	if (!redis_info_is_master(&info))
+	if (rc == 0)
 		return 0;
 	return err_set(e, ERR_CONFLICT,
 	    "%s takes writes again, and %s may lack them; to stay there: pointsman set %s %s, then "

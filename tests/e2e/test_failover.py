@@ -147,12 +147,24 @@ def refuses_to_go_on(world, op, words):
         assert seen() == before
 
 
+def stopped_at_its_lift(world, after):
+    """Before the journal says that it begins; after: behind it, and by that behind the point of no return."""
+    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
+                       match=announces("lift"), after=after)
+    assert command.wait_stopped(), command.end()
+    return command
+
+
+def killed_at_its_lift(world, after):
+    """The operation's id."""
+    stopped_at_its_lift(world, after).kill()
+    return world.history()[0]["id"]
+
+
 def test_the_new_one_dies_at_its_lift_and_stays_away(world):
     """Stuck behind the point of no return: the way out is named at each step. And once it is gone, what is stuck
     cannot be gone on with: it would make the wrong one writable."""
-    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
-                       match=announces("lift"), after=True)
-    assert command.wait_stopped(), command.end()
+    command = stopped_at_its_lift(world, after=True)
     world.db4.kill()
     command.go_on()
     stuck = command.end()
@@ -182,14 +194,10 @@ def test_the_new_one_dies_at_its_lift_and_stays_away(world):
 
 def test_somebody_moved_the_name_behind_its_point_of_no_return(world):
     """It does not make writable what nobody is led to any more."""
-    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
-                       match=announces("lift"), after=True)
-    assert command.wait_stopped(), command.end()
-    command.kill()
+    op = killed_at_its_lift(world, after=True)
     world.db4.set_read_only(True)
     world.put("names/" + PAIR, "db3")
     world.db3.set_read_only(False)
-    op = world.history()[0]["id"]
     before = world.snapshot()
     done = world.run("resume", op, "--yes", limit=60)
     assert done.code == 3 and "somebody made maindb lead to db3 meanwhile" in done.err, done
@@ -213,23 +221,10 @@ def test_a_rejoin_behind_nobody_who_writes_is_refused(world):
 # --- agents ----------------------------------------------------------------------------------------------
 
 
-def killed_at_its_lift(world):
-    """Announced, and not made: its journal says that it is behind the point of no return. The operation's id."""
-    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
-                       match=announces("lift"), after=True)
-    assert command.wait_stopped(), command.end()
-    command.kill()
-    return world.history()[0]["id"]
-
-
 def test_two_take_it_up_on_one_host(world):
     """Both know that its tool is dead; one has it, and the other one's refusal takes nothing from them. Fails when
     the session that both adopt is ended by who was refused."""
-    command = Tripwire(world.procs, world.argv(["failover", PAIR, "--plan", world.plan_id(), "--yes"]), at=1,
-                       match=announces("lift"))
-    assert command.wait_stopped(), command.end()
-    command.kill()
-    op, first = world.history()[0]["id"], []
+    op, first = killed_at_its_lift(world, after=False), []
 
     def meanwhile():
         first.append(Tripwire(world.procs, world.argv(["resume", op, "--yes"]), at=1, match=announces("lift")))
@@ -247,7 +242,7 @@ def test_two_take_it_up_on_one_host(world):
 def test_what_the_old_one_took_meanwhile_is_not_lost(world):
     """It turned back where Consul did not hear it: db3 takes writes again, and the journal says that db4 was to be
     lifted. Fails when the resume fences the one and lifts the other in one breath."""
-    op = killed_at_its_lift(world)
+    op = killed_at_its_lift(world, after=True)
     world.db4.sql("STOP REPLICA")
     world.db3.set_read_only(False)
     world.db3.sql("INSERT INTO game.t SELECT COALESCE(MAX(id), 0) + 1 FROM game.t")
